@@ -1,0 +1,119 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/IBM/sarama"
+	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"github.com/ticketscloud/vibe-bridge/internal/config"
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+)
+
+// clusterFlags name the cluster of a command that is a plain Kafka client, not a
+// part of the bridge: by its addresses, or as one of a configuration's.
+type clusterFlags struct {
+	brokers []string
+	config  string
+	cluster string
+}
+
+func (f *clusterFlags) bind(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringSliceVar(&f.brokers, "brokers", nil, "addresses (host:port) of a cluster without login and encryption")
+	flags.StringVar(&f.config, "config", "", "configuration file that has the cluster, its login and the names of topics")
+	flags.StringVar(&f.cluster, "cluster", kafka.SourceCluster, "which cluster of --config: source, target or state")
+}
+
+func (f *clusterFlags) given() bool { return len(f.brokers) > 0 || f.config != "" }
+
+// resolve returns the cluster, and the names of the legacy topics.
+func (f *clusterFlags) resolve(a *app) (kafka.Cluster, config.Topics, error) {
+	if len(f.brokers) > 0 && f.config != "" {
+		return kafka.Cluster{}, config.Topics{}, refusef("--brokers and --config are both given: want one of them")
+	}
+	if f.config != "" {
+		return f.fromConfig(a)
+	}
+	cluster := kafka.Cluster{Brokers: f.brokers}.WithDefaults()
+	if err := cluster.Validate(); err != nil {
+		return kafka.Cluster{}, config.Topics{}, refusef("--%w", err) // the errors begin with "brokers"
+	}
+	return cluster, config.Default().Topics, nil
+}
+
+func (f *clusterFlags) fromConfig(a *app) (kafka.Cluster, config.Topics, error) {
+	c, err := config.Load(f.config, a.env, nil)
+	if err != nil {
+		return kafka.Cluster{}, config.Topics{}, refuse(err)
+	}
+	switch f.cluster {
+	case kafka.SourceCluster:
+		return c.Source, c.Topics, nil
+	case kafka.TargetCluster:
+		return c.Target, c.Topics, nil
+	case kafka.StateCluster:
+		return c.State, c.Topics, nil
+	}
+	return kafka.Cluster{}, config.Topics{}, refusef("--cluster %q: want source, target or state", f.cluster)
+}
+
+// connect returns a franz-go client with the cluster's login and encryption. It
+// has reached a broker and logged in before it returns; errors are
+// *kafka.ConnectError.
+func connect(c kafka.Cluster, opts ...kgo.Opt) (*kgo.Client, error) {
+	// The bridge's own client profile knows how to log in, and how to say what
+	// went wrong; only its network part is used.
+	profile, err := c.AdminConfig(kafka.ClientOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("connect to Kafka: %w", err)
+	}
+	security, err := securityOptions(profile)
+	if err != nil {
+		return nil, fmt.Errorf("connect to Kafka: %w", err)
+	}
+	all := append([]kgo.Opt{
+		kgo.SeedBrokers(c.Brokers...),
+		kgo.ClientID(c.ClientID),
+		kgo.DialTimeout(c.ConnectTimeout),
+	}, security...)
+	client, err := kgo.NewClient(append(all, opts...)...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to Kafka: %w", err)
+	}
+	return client, nil
+}
+
+// securityOptions translates the network part of a sarama configuration.
+func securityOptions(profile *sarama.Config) ([]kgo.Opt, error) {
+	var opts []kgo.Opt
+	if profile.Net.TLS.Enable {
+		opts = append(opts, kgo.DialTLSConfig(profile.Net.TLS.Config))
+	}
+	if !profile.Net.SASL.Enable {
+		return opts, nil
+	}
+	mechanism, err := mechanismOf(profile)
+	if err != nil {
+		return nil, err
+	}
+	return append(opts, kgo.SASL(mechanism)), nil
+}
+
+func mechanismOf(profile *sarama.Config) (sasl.Mechanism, error) {
+	user, password := profile.Net.SASL.User, profile.Net.SASL.Password
+	switch profile.Net.SASL.Mechanism {
+	case kafka.MechanismPlain:
+		return plain.Auth{User: user, Pass: password}.AsMechanism(), nil
+	case kafka.MechanismScram256:
+		return scram.Auth{User: user, Pass: password}.AsSha256Mechanism(), nil
+	case kafka.MechanismScram512:
+		return scram.Auth{User: user, Pass: password}.AsSha512Mechanism(), nil
+	}
+	return nil, errors.New("no way to log in with the SASL mechanism " + string(profile.Net.SASL.Mechanism))
+}

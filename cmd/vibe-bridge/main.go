@@ -1,0 +1,60 @@
+// Command vibe-bridge reads the Ticketscloud legacy streams and writes the slim
+// ones.
+//
+// What belongs here: the commands, one per file; flags, environment, files and
+// signals, which no other package reads; and what a person sees of an error.
+// What does not: anything that a second program could want.
+//
+// main.go    run: arguments in, exit code out
+// root.go    the root command and its help
+// exit.go    errors and exit codes
+// connect.go the flags that name a cluster, and a client for it
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
+}
+
+// app is what a command has of the process. Commands read nothing else of it.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	env            []string // as os.Environ
+
+	started bool // the arguments were understood and a command runs
+}
+
+// run is the program: it takes what a process is given and returns its exit
+// code.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer, env []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// The first signal asks to end; a second one must not have to ask.
+	context.AfterFunc(ctx, stop)
+
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, env: env}
+	root := newRoot(a)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return codeOK
+	}
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		err = errors.New("interrupted")
+	}
+	if !a.started {
+		err = usageError(err)
+	}
+	fmt.Fprintf(stderr, "vibe-bridge: %s\n", explain(err))
+	return exitCode(err)
+}

@@ -1,0 +1,186 @@
+// Package config is the configuration of a deployment: one struct, its
+// defaults, where its values come from, and the bounds they must keep.
+//
+// A value is taken from the first of these that has it: a command line flag, an
+// environment variable, the YAML file, the default. One table (keys.go) names
+// every key; the flag and the variable of a key follow from its path:
+//
+//	holds:
+//	  organizer: 10m                  in the file
+//	VIBE_BRIDGE_HOLDS_ORGANIZER=10m   in the environment
+//	--holds-organizer 10m             on the command line
+//
+// What belongs here: reading and checking these values. What does not: acting on
+// them, connecting to anything, and deciding which command needs which of them
+// (cmd). Nothing here reads the process's environment or arguments by itself.
+package config
+
+import (
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+	"github.com/ticketscloud/vibe-bridge/slim"
+)
+
+// Config is what `run` and `topics` work with.
+//
+// Invariant: a Config that Load returned without an error satisfies Validate,
+// its clusters are complete (State is there even where the file has none), and
+// nothing changes it afterwards.
+type Config struct {
+	// Name of the deployment: the prefix of its groups, internal topics and
+	// state. Deployments with different names do not touch each other.
+	Name          string
+	Edition       string // of the slim contract: "1.0" or "2.0"
+	Format        string // "json" or "protobuf"
+	ApplicationID string // value of the application-id header
+	SourceHeader  bool   // whether slim records carry bridge-source
+
+	// DefaultTimezone is the IANA name of the zone of events without a venue.
+	DefaultTimezone string
+	DirectoryFile   string // "": no directory
+	CategoriesFile  string // "": the built-in table
+	StateDir        string
+
+	// Partitions of the internal topics and group tables. It cannot be changed
+	// for a deployment that has state.
+	Partitions    int32
+	Holds         Holds
+	SweepInterval time.Duration // how often long-parked records are looked at
+
+	// MaxMessageBytes is the largest slim record; what is larger goes to
+	// quarantine as too_large. It bounds the clients of all clusters too.
+	MaxMessageBytes int
+	// Replication and MinInsync of the topics that the bridge creates.
+	Replication int16
+	MinInsync   int16
+	// InternalRetention is how long internal topics keep their records. It has
+	// to outlast any stop of the bridge (protocol rule R8).
+	InternalRetention time.Duration
+	SessionTimeout    time.Duration
+
+	HTTP   HTTP
+	Log    Log
+	Topics Topics
+	Slim   Slim
+
+	Source kafka.Cluster // the legacy streams; only read
+	Target kafka.Cluster // the slim streams
+	State  kafka.Cluster // internal topics and group tables; Target when nothing of it is set
+}
+
+// Holds are how long a record waits for what would complete it before it goes
+// out without (the mapping contract, organizer_hold and set_hold).
+type Holds struct {
+	Organizer time.Duration
+	Set       time.Duration
+}
+
+// HTTP is the console, health and metrics listener.
+type HTTP struct {
+	Listen string // host:port; "": off
+}
+
+// Log is what is logged and how.
+type Log struct {
+	Level  string // debug, info, warn, error
+	Format string // auto (text on a terminal, otherwise JSON), text, json
+}
+
+// Topics are the names of the legacy topics on the source cluster.
+type Topics struct {
+	Partners, Events, Orders, Refunds string
+}
+
+// Slim are the slim topics on the target cluster.
+type Slim struct {
+	Events, Orders, Refunds string // without prefix and suffix
+	Prefix, Suffix          string
+	Partitions              int32 // of the topics that the bridge creates
+}
+
+// Names are the full names of the slim topics.
+func (s Slim) Names() (events, orders, refunds string) {
+	return s.Prefix + s.Events + s.Suffix, s.Prefix + s.Orders + s.Suffix, s.Prefix + s.Refunds + s.Suffix
+}
+
+// Encoding is Edition and Format as package slim takes them. Both must be valid.
+func (c Config) Encoding() slim.Encoding {
+	edition, _ := slim.ParseEdition(c.Edition)
+	format, _ := slim.ParseFormat(c.Format)
+	return slim.Encoding{Edition: edition, Format: format}
+}
+
+// Default is the configuration without any file, variable or flag. It lacks the
+// brokers of the source and the target, which have no default.
+func Default() Config {
+	return Config{
+		Name:              "vibe-bridge",
+		Edition:           slim.Edition1.String(),
+		Format:            slim.JSON.String(),
+		ApplicationID:     "ticketscloud",
+		SourceHeader:      true,
+		DefaultTimezone:   "Europe/Moscow",
+		StateDir:          "/var/lib/vibe-bridge",
+		Partitions:        12,
+		Holds:             Holds{Organizer: 10 * time.Minute, Set: 10 * time.Minute},
+		SweepInterval:     5 * time.Second,
+		MaxMessageBytes:   8 << 20,
+		Replication:       3,
+		MinInsync:         2,
+		InternalRetention: 7 * 24 * time.Hour,
+		SessionTimeout:    15 * time.Second,
+		HTTP:              HTTP{Listen: "127.0.0.1:9477"},
+		Log:               Log{Level: "info", Format: "auto"},
+		Topics:            Topics{Partners: "partners", Events: "events", Orders: "orders_done", Refunds: "refund_requests"},
+		Slim:              Slim{Events: "events", Orders: "orders", Refunds: "refunds", Partitions: 12},
+	}
+}
+
+// Complete gives the clusters what follows from other keys: State is Target when
+// nothing of it is set, limits and replication are those of the deployment, and
+// what is still unset has its default. Load does it; only a Config that is made
+// by hand needs it.
+func (c *Config) Complete() {
+	if reflect.DeepEqual(c.State, kafka.Cluster{}) {
+		c.State = c.Target
+	}
+	for _, cluster := range []*kafka.Cluster{&c.Source, &c.Target, &c.State} {
+		if cluster.ClientID == "" && nameRule.MatchString(c.Name) { // a bad name is one problem, not four
+			cluster.ClientID = c.Name
+		}
+		cluster.MaxMessageBytes = c.MaxMessageBytes
+		cluster.Replication = c.Replication
+		cluster.MinInsync = c.MinInsync
+		*cluster = cluster.WithDefaults()
+	}
+}
+
+// Overlap says which of the three clusters are one and the same.
+type Overlap struct {
+	SourceTarget, SourceState, TargetState bool
+}
+
+// Overlap as far as the configuration shows it: two clusters with a broker
+// address in common are one. Who can ask the clusters for their ids knows more,
+// and passes that to CheckTopics.
+func (c Config) Overlap() Overlap {
+	return Overlap{
+		SourceTarget: shareBroker(c.Source, c.Target),
+		SourceState:  shareBroker(c.Source, c.State),
+		TargetState:  shareBroker(c.Target, c.State),
+	}
+}
+
+func shareBroker(a, b kafka.Cluster) bool {
+	for _, address := range a.Brokers {
+		for _, other := range b.Brokers {
+			if strings.EqualFold(address, other) {
+				return true
+			}
+		}
+	}
+	return false
+}

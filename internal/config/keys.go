@@ -1,0 +1,202 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+)
+
+// A key is one value of the configuration.
+//
+// Invariant: no two keys have the same path, variable or flag (a test makes the
+// table and compares).
+type key struct {
+	path  string // in the file, with dots: "holds.organizer"
+	usage string // one line, as in a flag's help
+	// field is where the value is kept: a pointer of one of the types in set.
+	field func(*Config) any
+	// secret: neither in the file nor a flag, and never shown.
+	secret bool
+	// common: shown in the short help of a command.
+	common bool
+}
+
+// EnvPrefix begins the name of every environment variable that is a key.
+const EnvPrefix = "VIBE_BRIDGE_"
+
+// env is the key's environment variable.
+func (k key) env() string {
+	return EnvPrefix + strings.ToUpper(strings.ReplaceAll(k.path, ".", "_"))
+}
+
+// flag is the key's command line flag, without dashes in front.
+func (k key) flag() string {
+	return strings.NewReplacer(".", "-", "_", "-").Replace(k.path)
+}
+
+// keys is the table of all keys, in the order of the example file.
+var keys = func() []key {
+	all := []key{
+		{path: "name", common: true, usage: "name of the deployment: prefix of its groups, internal topics and state",
+			field: func(c *Config) any { return &c.Name }},
+		{path: "edition", common: true, usage: "edition of the slim contract: 1.0 or 2.0",
+			field: func(c *Config) any { return &c.Edition }},
+		{path: "format", common: true, usage: "json, or protobuf (edition 1.0 only)",
+			field: func(c *Config) any { return &c.Format }},
+		{path: "application_id", usage: "value of the header application-id",
+			field: func(c *Config) any { return &c.ApplicationID }},
+		{path: "source_header", usage: "whether slim records carry the header bridge-source",
+			field: func(c *Config) any { return &c.SourceHeader }},
+		{path: "default_timezone", usage: "zone of events whose venue is unknown (IANA name)",
+			field: func(c *Config) any { return &c.DefaultTimezone }},
+		{path: "directory_file", common: true, usage: "JSON file with categories, cities and venues",
+			field: func(c *Config) any { return &c.DirectoryFile }},
+		{path: "categories_file", usage: "table of category names, instead of the built-in one",
+			field: func(c *Config) any { return &c.CategoriesFile }},
+		{path: "state_dir", common: true, usage: "folder for local state; each instance needs its own",
+			field: func(c *Config) any { return &c.StateDir }},
+		{path: "partitions", usage: "partitions of internal topics and tables; fixed once there is state",
+			field: func(c *Config) any { return &c.Partitions }},
+		{path: "holds.organizer", usage: "how long an event waits for its organizer",
+			field: func(c *Config) any { return &c.Holds.Organizer }},
+		{path: "holds.set", usage: "how long an order waits for a ticket set of its event",
+			field: func(c *Config) any { return &c.Holds.Set }},
+		{path: "sweep_interval", usage: "how often long-parked records are looked at",
+			field: func(c *Config) any { return &c.SweepInterval }},
+		{path: "max_message_bytes", usage: "largest slim record; larger ones go to quarantine",
+			field: func(c *Config) any { return &c.MaxMessageBytes }},
+		{path: "replication", usage: "replicas of the topics that the bridge creates",
+			field: func(c *Config) any { return &c.Replication }},
+		{path: "min_insync", usage: "min.insync.replicas of the topics that the bridge creates",
+			field: func(c *Config) any { return &c.MinInsync }},
+		{path: "internal_retention", usage: "how long internal topics keep records; must outlast any stop",
+			field: func(c *Config) any { return &c.InternalRetention }},
+		{path: "session_timeout", usage: "after how long a silent instance loses its partitions",
+			field: func(c *Config) any { return &c.SessionTimeout }},
+		{path: "http.listen", common: true, usage: "address of console, health and metrics; empty: off",
+			field: func(c *Config) any { return &c.HTTP.Listen }},
+		{path: "log.level", common: true, usage: "debug, info, warn or error",
+			field: func(c *Config) any { return &c.Log.Level }},
+		{path: "log.format", common: true, usage: "auto, text or json",
+			field: func(c *Config) any { return &c.Log.Format }},
+		{path: "topics.partners", usage: "legacy topic of partners",
+			field: func(c *Config) any { return &c.Topics.Partners }},
+		{path: "topics.events", usage: "legacy topic of events",
+			field: func(c *Config) any { return &c.Topics.Events }},
+		{path: "topics.orders", usage: "legacy topic of orders",
+			field: func(c *Config) any { return &c.Topics.Orders }},
+		{path: "topics.refunds", usage: "legacy topic of refund requests",
+			field: func(c *Config) any { return &c.Topics.Refunds }},
+		{path: "slim.events", usage: "slim topic of events, without prefix and suffix",
+			field: func(c *Config) any { return &c.Slim.Events }},
+		{path: "slim.orders", usage: "slim topic of orders, without prefix and suffix",
+			field: func(c *Config) any { return &c.Slim.Orders }},
+		{path: "slim.refunds", usage: "slim topic of refunds, without prefix and suffix",
+			field: func(c *Config) any { return &c.Slim.Refunds }},
+		{path: "slim.prefix", common: true, usage: "what the names of all slim topics begin with",
+			field: func(c *Config) any { return &c.Slim.Prefix }},
+		{path: "slim.suffix", usage: "what the names of all slim topics end with",
+			field: func(c *Config) any { return &c.Slim.Suffix }},
+		{path: "slim.partitions", usage: "partitions of the slim topics that the bridge creates",
+			field: func(c *Config) any { return &c.Slim.Partitions }},
+	}
+	all = append(all, clusterKeys("source", func(c *Config) *kafka.Cluster { return &c.Source })...)
+	all = append(all, clusterKeys("target", func(c *Config) *kafka.Cluster { return &c.Target })...)
+	return append(all, clusterKeys("state", func(c *Config) *kafka.Cluster { return &c.State })...)
+}()
+
+func clusterKeys(name string, of func(*Config) *kafka.Cluster) []key {
+	security := func(c *Config) *kafka.Security { return &of(c).Security }
+	list := []key{
+		{path: "brokers", common: true, usage: "addresses (host:port) of the " + name + " cluster, separated by commas",
+			field: func(c *Config) any { return &of(c).Brokers }},
+		{path: "client_id", usage: "name in the brokers' logs and quotas; default: that of the deployment",
+			field: func(c *Config) any { return &of(c).ClientID }},
+		{path: "version", usage: "version of the brokers, if they misreport it",
+			field: func(c *Config) any { return &of(c).Version }},
+		{path: "compression", usage: "of what the bridge writes: zstd or lz4",
+			field: func(c *Config) any { return &of(c).Compression }},
+		{path: "flush_interval", usage: "how long the producer gathers records",
+			field: func(c *Config) any { return &of(c).FlushInterval }},
+		{path: "connect_timeout", usage: "bound on connecting and logging in to one broker",
+			field: func(c *Config) any { return &of(c).ConnectTimeout }},
+		{path: "security.protocol", usage: "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
+			field: func(c *Config) any { return &security(c).Protocol }},
+		{path: "security.sasl.mechanism", usage: "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
+			field: func(c *Config) any { return &security(c).SASL.Mechanism }},
+		{path: "security.sasl.username", usage: "who logs in",
+			field: func(c *Config) any { return &security(c).SASL.Username }},
+		{path: "security.sasl.password", secret: true,
+			field: func(c *Config) any { return &security(c).SASL.Password }},
+		{path: "security.sasl.password_file", usage: "file that holds the password alone",
+			field: func(c *Config) any { return &security(c).SASL.PasswordFile }},
+		{path: "security.tls.ca_file", usage: "PEM file of the authorities that sign the brokers' certificates",
+			field: func(c *Config) any { return &security(c).TLS.CAFile }},
+		{path: "security.tls.cert_file", usage: "PEM file of the client's certificate",
+			field: func(c *Config) any { return &security(c).TLS.CertFile }},
+		{path: "security.tls.key_file", usage: "PEM file of the client's key",
+			field: func(c *Config) any { return &security(c).TLS.KeyFile }},
+		{path: "security.tls.server_name", usage: "name expected in the brokers' certificates",
+			field: func(c *Config) any { return &security(c).TLS.ServerName }},
+	}
+	for i := range list {
+		list[i].path = name + "." + list[i].path
+	}
+	return list
+}
+
+// set parses text into a field. The error says what is wanted, not what text is.
+func set(field any, text string) error {
+	switch field := field.(type) {
+	case *string:
+		*field = text
+	case *kafka.Secret:
+		*field = kafka.Secret(text)
+	case *[]string:
+		*field = splitList(text)
+	case *bool:
+		if text != "true" && text != "false" {
+			return fmt.Errorf("want true or false")
+		}
+		*field = text == "true"
+	case *int:
+		return setInt(field, text, 64)
+	case *int32:
+		return setInt(field, text, 32)
+	case *int16:
+		return setInt(field, text, 16)
+	case *time.Duration:
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return fmt.Errorf("want a duration with its unit, such as 500ms, 10m or 168h")
+		}
+		*field = d
+	default:
+		panic(fmt.Sprintf("config: no way to set a %T", field)) // a test sets every key
+	}
+	return nil
+}
+
+func setInt[T int | int16 | int32](field *T, text string, bits int) error {
+	n, err := strconv.ParseInt(text, 10, bits)
+	if err != nil {
+		return fmt.Errorf("want a whole number")
+	}
+	*field = T(n)
+	return nil
+}
+
+// splitList splits at commas. Empty items stay: they are mistakes to be shown.
+func splitList(text string) []string {
+	if strings.TrimSpace(text) == "" {
+		return nil
+	}
+	items := strings.Split(text, ",")
+	for i := range items {
+		items[i] = strings.TrimSpace(items[i])
+	}
+	return items
+}

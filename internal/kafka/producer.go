@@ -1,0 +1,125 @@
+package kafka
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/IBM/sarama"
+	"github.com/lovoo/goka"
+)
+
+// Producer is a goka.Producer that sends a topic's records to the topic's
+// cluster, with the topic's partitioning.
+//
+// It differs from Goka's own in what the bridge needs: several clusters behind
+// one producer, a partition function by topic, headers in one fixed order so
+// that a repeated record has the same bytes, and a callback on every refused
+// record that runs before Goka's.
+type Producer struct {
+	route   func(topic string) (sarama.AsyncProducer, error)
+	fail    func(error)
+	all     []sarama.AsyncProducer
+	drained sync.WaitGroup
+
+	mu     sync.RWMutex
+	closed bool
+}
+
+// errProducerClosed refuses what is emitted after Close.
+var errProducerClosed = errors.New("producer is closed")
+
+// NewProducer starts a producer over clients that it owns from now on. route
+// gives the client of a topic; fail, if not nil, hears of every refused record.
+func NewProducer(clients []sarama.AsyncProducer, route func(topic string) (sarama.AsyncProducer, error), fail func(error)) *Producer {
+	p := &Producer{route: route, fail: fail, all: clients}
+	for _, c := range clients {
+		p.drained.Add(2)
+		go p.acknowledge(c)
+		go p.refuse(c)
+	}
+	return p
+}
+
+// delivery is what is owed for one record.
+type delivery func(*sarama.ProducerMessage, error)
+
+func (p *Producer) acknowledge(c sarama.AsyncProducer) {
+	defer p.drained.Done()
+	for m := range c.Successes() {
+		m.Metadata.(delivery)(m, nil)
+	}
+}
+
+func (p *Producer) refuse(c sarama.AsyncProducer) {
+	defer p.drained.Done()
+	for e := range c.Errors() {
+		err := fmt.Errorf("produce to %s: %w", e.Msg.Topic, e.Err)
+		if p.fail != nil {
+			p.fail(err)
+		}
+		e.Msg.Metadata.(delivery)(nil, err)
+	}
+}
+
+// Emit sends a record without headers.
+func (p *Producer) Emit(topic, key string, value []byte) *goka.Promise {
+	return p.EmitWithHeaders(topic, key, value, nil)
+}
+
+// EmitWithHeaders sends a record. Headers go out in the order of their names.
+func (p *Producer) EmitWithHeaders(topic, key string, value []byte, headers goka.Headers) *goka.Promise {
+	promise, finish := goka.NewPromiseWithFinisher()
+	m := &sarama.ProducerMessage{Topic: topic, Key: sarama.StringEncoder(key)}
+	if value != nil {
+		m.Value = sarama.ByteEncoder(value)
+	}
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
+		m.Headers = append(m.Headers, sarama.RecordHeader{Key: []byte(name), Value: headers[name]})
+	}
+	p.Send(m, func(m *sarama.ProducerMessage, err error) { finish(m, err) })
+	return promise
+}
+
+// Send sends a record as it is; ended is called once, from another goroutine,
+// with the acknowledged record or an error. It must not send on this producer.
+func (p *Producer) Send(m *sarama.ProducerMessage, ended func(*sarama.ProducerMessage, error)) {
+	c, err := p.route(m.Topic)
+	if err != nil {
+		p.reject(err, ended)
+		return
+	}
+	m.Metadata = delivery(ended)
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.closed {
+		p.reject(errProducerClosed, ended)
+		return
+	}
+	c.Input() <- m
+}
+
+func (p *Producer) reject(err error, ended func(*sarama.ProducerMessage, error)) {
+	if p.fail != nil {
+		p.fail(err)
+	}
+	go ended(nil, err) // Goka holds the promise's lock only while it adds callbacks, but be as asynchronous as a broker
+}
+
+// Close flushes what was sent and waits for all acknowledgements and refusals.
+func (p *Producer) Close() error {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil
+	}
+	p.closed = true
+	p.mu.Unlock()
+	for _, c := range p.all {
+		c.AsyncClose()
+	}
+	p.drained.Wait()
+	return nil
+}

@@ -1,0 +1,399 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/IBM/sarama"
+	"github.com/lovoo/goka"
+)
+
+// Status is what is known about an input record as a cause (protocol rule R3).
+type Status int
+
+// The states of a cause.
+const (
+	// Unseen: not handed to a callback in this session. A replay will come.
+	Unseen Status = iota
+	// InFlight: its callback has begun, and not all that it wrote is
+	// acknowledged. Merely delivered is not in flight: the goroutine that would
+	// begin it may be the one that asks, and would wait for itself.
+	InFlight
+	// Acked: below the committed offset at the session's start, or done in it.
+	Acked
+)
+
+// ErrSessionOver is returned by Wait when the session ended first. The record at
+// hand must be abandoned.
+var ErrSessionOver = errors.New("consumer group session is over")
+
+// DefaultWindow is how many records of one topic-partition may be unacknowledged.
+const DefaultWindow = 8192
+
+// TrackerOptions configure a Tracker.
+type TrackerOptions struct {
+	Group  string
+	Window int // records per topic-partition; 0: DefaultWindow
+	// KeepRecords keeps every record until it is done, for Record.
+	KeepRecords bool
+	// Committed reads the group's committed offsets with their metadata.
+	Committed func(topics map[string][]int32) (map[string]map[int32]Commit, error)
+	// AcceptForeignOffsets takes over offsets that this program did not commit.
+	AcceptForeignOffsets bool
+}
+
+// Commit is a committed offset. Offset is negative when there is none.
+type Commit struct {
+	Offset   int64
+	Metadata string
+}
+
+// Tracker wraps a sarama consumer group for Goka. It passes on marks only up to
+// the contiguous acknowledged offset, where stock Goka marks every record by
+// itself and sarama keeps the maximum, and it answers whether a cause is
+// acknowledged (protocol rules R2 and R3). One tracker serves one processor.
+//
+// Every commit carries the number of records that the group has ended in the
+// partition so far. An offset without it was set by somebody else, and records
+// may have been jumped over: the session is refused (protocol rule R8).
+type Tracker struct {
+	opts    TrackerOptions
+	session atomic.Pointer[trackedSession]
+
+	failure struct {
+		sync.Mutex
+		err  error
+		done chan struct{}
+	}
+}
+
+// NewTracker returns a tracker for one processor of the group.
+func NewTracker(opts TrackerOptions) *Tracker {
+	if opts.Window == 0 {
+		opts.Window = DefaultWindow
+	}
+	t := &Tracker{opts: opts}
+	t.failure.done = make(chan struct{})
+	return t
+}
+
+// Builder wraps a consumer group builder, for goka.WithConsumerGroupBuilder.
+func (t *Tracker) Builder(build goka.ConsumerGroupBuilder) goka.ConsumerGroupBuilder {
+	return func(brokers []string, group, clientID string) (sarama.ConsumerGroup, error) {
+		cg, err := build(brokers, group, clientID)
+		if err != nil {
+			return nil, err
+		}
+		return &trackedGroup{ConsumerGroup: cg, t: t}, nil
+	}
+}
+
+// Fail wakes every waiter: an emit was refused, so an acknowledgement that is
+// waited for may never come, and Goka looks at emit errors only between
+// callbacks (hole H5b).
+func (t *Tracker) Fail(err error) {
+	t.failure.Lock()
+	defer t.failure.Unlock()
+	if t.failure.err == nil {
+		t.failure.err = err
+		close(t.failure.done)
+	}
+}
+
+func (t *Tracker) failed() error {
+	t.failure.Lock()
+	defer t.failure.Unlock()
+	return t.failure.err
+}
+
+// Generation is that of the present session, 0 before the first.
+func (t *Tracker) Generation() int32 {
+	if s := t.session.Load(); s != nil {
+		return s.GenerationID()
+	}
+	return 0
+}
+
+// Begin says that the callback of a record has started. It is the first thing
+// every callback does.
+func (t *Tracker) Begin(topic string, partition int32, offset int64) {
+	if w := t.window(topic, partition); w != nil {
+		w.set(offset, begun)
+	}
+}
+
+// Abandon says that the callback of a record gave up: the record is replayed in
+// the next session, whatever Goka marks now (hole H5a).
+func (t *Tracker) Abandon(topic string, partition int32, offset int64) {
+	if w := t.window(topic, partition); w != nil {
+		w.set(offset, abandoned)
+	}
+}
+
+// Status tells about a record of this processor's inputs.
+func (t *Tracker) Status(topic string, partition int32, offset int64) Status {
+	if w := t.window(topic, partition); w != nil {
+		return w.status(offset)
+	}
+	return Unseen
+}
+
+// Wait waits until a record that is in flight is acknowledged. It returns
+// ErrSessionOver, or the error of a refused emit.
+func (t *Tracker) Wait(ctx context.Context, topic string, partition int32, offset int64) error {
+	w := t.window(topic, partition)
+	if w == nil {
+		return ErrSessionOver
+	}
+	acked := w.wait(offset)
+	if acked == nil {
+		return nil
+	}
+	select {
+	case <-acked:
+		return nil
+	case <-ctx.Done():
+		return ErrSessionOver
+	case <-t.failure.done:
+		return t.failed()
+	}
+}
+
+// Record is the record as it was consumed, while it is not done and with
+// KeepRecords; nil otherwise.
+func (t *Tracker) Record(topic string, partition int32, offset int64) *sarama.ConsumerMessage {
+	if w := t.window(topic, partition); w != nil {
+		return w.record(offset)
+	}
+	return nil
+}
+
+// Pending is the number of records delivered and not contiguously acknowledged
+// in the present session.
+func (t *Tracker) Pending() int {
+	s := t.session.Load()
+	if s == nil {
+		return 0
+	}
+	n := 0
+	for _, partitions := range s.windows {
+		for _, w := range partitions {
+			n += w.pending()
+		}
+	}
+	return n
+}
+
+func (t *Tracker) window(topic string, partition int32) *window {
+	s := t.session.Load()
+	if s == nil {
+		return nil
+	}
+	return s.windows[topic][partition]
+}
+
+type trackedGroup struct {
+	sarama.ConsumerGroup
+	t *Tracker
+}
+
+func (g *trackedGroup) Consume(ctx context.Context, topics []string, h sarama.ConsumerGroupHandler) error {
+	return g.ConsumerGroup.Consume(ctx, topics, &trackedHandler{h: h, t: g.t})
+}
+
+// trackedHandler serves one session; Consume makes a new one every time.
+type trackedHandler struct {
+	h sarama.ConsumerGroupHandler
+	t *Tracker
+	s *trackedSession
+}
+
+// trackedSession is what Goka sees as the session. Acknowledgements that come
+// after its end still reach its own windows, never those of the next.
+type trackedSession struct {
+	sarama.ConsumerGroupSession
+	windows map[string]map[int32]*window
+	commits map[string]map[int32]Commit
+
+	mu      sync.Mutex
+	missing int           // claims that have not reported their initial offset
+	ready   chan struct{} // closed when none is missing
+}
+
+func (h *trackedHandler) Setup(s sarama.ConsumerGroupSession) error {
+	ts := &trackedSession{ConsumerGroupSession: s, windows: map[string]map[int32]*window{}, ready: make(chan struct{})}
+	for topic, partitions := range s.Claims() {
+		ts.windows[topic] = map[int32]*window{}
+		for _, p := range partitions {
+			ts.windows[topic][p] = newWindow(h.t.opts.Window)
+			ts.missing++
+		}
+	}
+	if err := h.t.readCommits(ts); err != nil {
+		return err
+	}
+	h.s = ts
+	h.t.session.Store(ts)
+	return h.h.Setup(ts)
+}
+
+func (h *trackedHandler) Cleanup(sarama.ConsumerGroupSession) error {
+	if h.s == nil {
+		return nil // Setup refused the session
+	}
+	return h.h.Cleanup(h.s)
+}
+
+func (h *trackedHandler) ConsumeClaim(_ sarama.ConsumerGroupSession, c sarama.ConsumerGroupClaim) error {
+	s := h.s
+	w := s.windows[c.Topic()][c.Partition()]
+	w.start(c.InitialOffset(), endedRecords(s.commits[c.Topic()][c.Partition()].Metadata))
+	s.report()
+
+	claim := &trackedClaim{ConsumerGroupClaim: c, messages: make(chan *sarama.ConsumerMessage)}
+	stop := make(chan struct{})
+	var forwarding sync.WaitGroup
+	forwarding.Add(1)
+	go func() {
+		defer forwarding.Done()
+		defer close(claim.messages)
+		h.forward(s, w, c, claim.messages, stop)
+	}()
+	defer forwarding.Wait()
+	defer close(stop)
+	return h.h.ConsumeClaim(s, claim)
+}
+
+// report counts a claim whose initial offset is known.
+func (s *trackedSession) report() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.missing--
+	if s.missing == 0 {
+		close(s.ready)
+	}
+}
+
+// forward hands a claim's records on. The first goes out only when every claim
+// of the session has reported its initial offset: before that, causes of other
+// topics would look unseen though they are acknowledged, and nothing would ever
+// replay them (hole H2).
+func (h *trackedHandler) forward(s *trackedSession, w *window, c sarama.ConsumerGroupClaim, to chan<- *sarama.ConsumerMessage, stop <-chan struct{}) {
+	select {
+	case <-s.ready:
+	case <-stop:
+		return
+	}
+	for {
+		var m *sarama.ConsumerMessage
+		select {
+		case m = <-c.Messages():
+		case <-stop:
+			return
+		}
+		if m == nil {
+			return
+		}
+		for full := w.deliver(m, h.t.opts.KeepRecords); full != nil; full = w.deliver(m, h.t.opts.KeepRecords) {
+			select {
+			case <-full:
+			case <-stop:
+				return
+			}
+		}
+		select {
+		case to <- m:
+		case <-stop:
+			return
+		}
+	}
+}
+
+type trackedClaim struct {
+	sarama.ConsumerGroupClaim
+	messages chan *sarama.ConsumerMessage
+}
+
+func (c *trackedClaim) Messages() <-chan *sarama.ConsumerMessage { return c.messages }
+
+// MarkOffset takes Goka's mark of one record, whose offset is one below, and
+// passes on the contiguous acknowledged offset when that advances.
+func (s *trackedSession) MarkOffset(topic string, partition int32, offset int64, _ string) {
+	w := s.windows[topic][partition]
+	if w == nil {
+		return
+	}
+	if next, count, ok := w.finish(offset - 1); ok {
+		s.ConsumerGroupSession.MarkOffset(topic, partition, next, commitMetadata(count))
+	}
+}
+
+func (s *trackedSession) MarkMessage(m *sarama.ConsumerMessage, metadata string) {
+	s.MarkOffset(m.Topic, m.Partition, m.Offset+1, metadata)
+}
+
+// commitPrefix starts the metadata of every offset that this program commits.
+const commitPrefix = "vibe-bridge/1 ended="
+
+func commitMetadata(ended uint64) string { return commitPrefix + strconv.FormatUint(ended, 10) }
+
+// endedRecords reads the count from an offset's metadata; 0 when there is none.
+func endedRecords(metadata string) uint64 {
+	n, err := strconv.ParseUint(strings.TrimPrefix(metadata, commitPrefix), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// EndedRecords tells how many records of a partition a group has ended, from the
+// metadata of its committed offset. ok is false for an offset that this program
+// did not commit.
+func EndedRecords(c Commit) (n uint64, ok bool) {
+	if c.Offset < 0 {
+		return 0, true
+	}
+	return endedRecords(c.Metadata), strings.HasPrefix(c.Metadata, commitPrefix)
+}
+
+// readCommits loads the committed offsets' metadata and refuses foreign ones.
+func (t *Tracker) readCommits(s *trackedSession) error {
+	if t.opts.Committed == nil || len(s.windows) == 0 {
+		return nil
+	}
+	commits, err := t.opts.Committed(s.Claims())
+	if err != nil {
+		return fmt.Errorf("read committed offsets of group %s: %w", t.opts.Group, err)
+	}
+	s.commits = commits
+	if t.opts.AcceptForeignOffsets {
+		return nil
+	}
+	for topic, partitions := range commits {
+		for p, c := range partitions {
+			if _, ok := EndedRecords(c); !ok {
+				return &ForeignOffsetError{Group: t.opts.Group, Topic: topic, Partition: p, Offset: c.Offset}
+			}
+		}
+	}
+	return nil
+}
+
+// ForeignOffsetError says that a committed offset was not set by this program,
+// so records may have been jumped over.
+type ForeignOffsetError struct {
+	Group     string
+	Topic     string
+	Partition int32
+	Offset    int64
+}
+
+func (e *ForeignOffsetError) Error() string {
+	return fmt.Sprintf("group %s: offset %d of %s/%d was not committed by vibe-bridge: it was reset by hand or by another program, and records may have been jumped over; reset it back, or start once with --accept-reset-offsets to go on from there",
+		e.Group, e.Offset, e.Topic, e.Partition)
+}

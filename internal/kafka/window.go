@@ -1,0 +1,185 @@
+package kafka
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/IBM/sarama"
+)
+
+// slotState is how far one delivered record has come.
+type slotState uint8
+
+const (
+	delivered slotState = iota // handed to Goka, its callback has not begun
+	begun                      // its callback has begun
+	done                       // everything it wrote is acknowledged
+	abandoned                  // its callback gave up; it must be replayed whatever Goka marks
+)
+
+type slot struct {
+	offset int64
+	state  slotState
+	record *sarama.ConsumerMessage // kept for intake's quarantine; nil otherwise
+}
+
+// window tracks the records of one topic-partition in one session (protocol rule R2).
+//
+// Invariants: offsets in slots rise; slots before head are done; mark is the
+// offset behind the last slot before head, or the committed offset at the
+// session's start while there is none, and negative when nothing was committed.
+type window struct {
+	mu      sync.Mutex
+	slots   []slot
+	head    int
+	mark    int64
+	count   uint64 // records of this partition ended since the group began
+	limit   int
+	waiters map[int64]chan struct{}
+	room    chan struct{} // closed when the window is no longer full; nil while it is not
+}
+
+func newWindow(limit int) *window {
+	return &window{mark: -1, limit: limit, waiters: map[int64]chan struct{}{}}
+}
+
+func (w *window) start(committed int64, count uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.mark, w.count = committed, count
+}
+
+// deliver appends a record. full is non-nil when the window is full: wait for it
+// to be closed and try again.
+func (w *window) deliver(m *sarama.ConsumerMessage, keep bool) (full <-chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.slots)-w.head >= w.limit {
+		if w.room == nil {
+			w.room = make(chan struct{})
+		}
+		return w.room
+	}
+	w.compact()
+	s := slot{offset: m.Offset}
+	if keep {
+		s.record = m
+	}
+	w.slots = append(w.slots, s)
+	return nil
+}
+
+// compact gives the space of ended slots back once they are most of the slice.
+func (w *window) compact() {
+	if w.head < 1024 || w.head*2 < len(w.slots) {
+		return
+	}
+	n := copy(w.slots, w.slots[w.head:])
+	clear(w.slots[n:])
+	w.slots, w.head = w.slots[:n], 0
+}
+
+func (w *window) find(offset int64) *slot {
+	live := w.slots[w.head:]
+	i, ok := slices.BinarySearchFunc(live, offset, func(s slot, o int64) int {
+		switch {
+		case s.offset < o:
+			return -1
+		case s.offset > o:
+			return 1
+		}
+		return 0
+	})
+	if !ok {
+		return nil
+	}
+	return &live[i]
+}
+
+// set moves a record that is not done to another state.
+func (w *window) set(offset int64, state slotState) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if s := w.find(offset); s != nil && s.state != done {
+		s.state = state
+	}
+}
+
+// finish marks a record done. next is the contiguous acknowledged offset and
+// count the records before it; ok is false when it did not advance.
+func (w *window) finish(offset int64) (next int64, count uint64, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.find(offset)
+	if s == nil || s.state == abandoned {
+		return 0, 0, false
+	}
+	s.state, s.record = done, nil
+	if ch := w.waiters[offset]; ch != nil {
+		close(ch)
+		delete(w.waiters, offset)
+	}
+	for w.head < len(w.slots) && w.slots[w.head].state == done {
+		w.mark, ok = w.slots[w.head].offset+1, true
+		w.count++
+		w.head++
+	}
+	if ok && w.room != nil {
+		close(w.room)
+		w.room = nil
+	}
+	return w.mark, w.count, ok
+}
+
+func (w *window) status(offset int64) Status {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.statusLocked(offset)
+}
+
+func (w *window) statusLocked(offset int64) Status {
+	if offset < w.mark {
+		return Acked
+	}
+	s := w.find(offset)
+	switch {
+	case s == nil:
+		return Unseen
+	case s.state == done:
+		return Acked
+	case s.state == begun:
+		return InFlight
+	}
+	return Unseen
+}
+
+// wait returns a channel that is closed when the record is done; nil when it is already acknowledged.
+func (w *window) wait(offset int64) <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.statusLocked(offset) == Acked {
+		return nil
+	}
+	ch := w.waiters[offset]
+	if ch == nil {
+		ch = make(chan struct{})
+		w.waiters[offset] = ch
+	}
+	return ch
+}
+
+func (w *window) record(offset int64) *sarama.ConsumerMessage {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if s := w.find(offset); s != nil {
+		return s.record
+	}
+	return nil
+}
+
+// pending is the number of records delivered and not contiguously acknowledged.
+func (w *window) pending() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.slots) - w.head
+}

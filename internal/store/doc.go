@@ -1,0 +1,63 @@
+// Package store keeps a Goka table partition in a Pebble database on local disk
+// and, beside the values, an index of the keys that wait for something.
+//
+// It belongs here: the implementation of Goka's storage.Storage, the range reads
+// a callback makes on its own partition, the index of waiting keys, opening and
+// closing databases, and the errors an operator reads when a state directory
+// cannot be used. It does not belong here: what a value means (an [Indexer] is
+// passed in), which session may write (the fencing rules of the safety protocol,
+// which a wrapper around [Store] applies), Kafka, and configuration.
+//
+// # Layout
+//
+// One directory per topic and partition, Dir/topic/partition, mode 0700. In each
+// one Pebble database, whose keys start with a byte that names their space:
+//
+//	d KEY                value of KEY
+//	i KEY                reason, since, deadline      KEY waits
+//	t DEADLINE KEY       reason, since                KEY waits no longer than DEADLINE
+//	m format             layout version
+//	m index              version of the Indexer that wrote i and t
+//	m count              number of keys in i
+//	m offset             changelog offset up to which the values are known to be stored
+//
+// Integers are big-endian; times have their sign bit flipped so that byte order is
+// time order. Only the space d is visible through Goka's interface.
+//
+// # Invariants
+//
+//  1. A value, its index entries, the count and the offset known by then are
+//     written in one batch. After any crash they agree.
+//  2. The stored offset never leads the values: SetOffset is remembered in memory
+//     and written with the next value, so it stands in the log behind every value
+//     that came before it. It may lag; Goka then replays a few records more.
+//  3. The entry i KEY is the only record of what t and the count hold for KEY. The
+//     old entry is read from there and never derived from the old value, so a new
+//     Indexer cannot leave entries of its predecessor behind.
+//  4. m index is absent while the index is being rebuilt. A rebuild that was
+//     interrupted starts again.
+//
+// # Crashes
+//
+// Writes are not synced, and Pebble buffers up to 32 KiB of its write-ahead log
+// inside the process. Therefore:
+//
+//   - Close: the log is synced; nothing is lost.
+//   - kill -9: the writes since the last full log block are lost. This differs from
+//     LevelDB, which hands each write to the operating system.
+//   - Machine crash, power loss: what the operating system had not written back is
+//     lost as well.
+//
+// In each case what remains is a prefix of the writes, never a later write
+// without an earlier one. By invariant 2 Goka's recovery reads the lost part again
+// from the changelog. A value that was in the store and not yet in the changelog
+// is gone with it: its input record is not committed and comes again.
+//
+// # Full and broken disks
+//
+// At the first write that the disk refuses the database is frozen: what is on the
+// disk stays as it is, Set, Delete, SetOffset and Close return [ErrFailed], and reads
+// go on until Close. A processor then stops with that error and can be started again
+// when the disk takes writes; what is missing is read from the changelog as after a
+// kill -9.
+package store

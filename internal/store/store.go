@@ -1,0 +1,320 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/lovoo/goka/storage"
+)
+
+// Store is one partition of a Goka table. It implements storage.Storage.
+//
+// Any number of goroutines may read, and Goka's two writers (the partition's
+// goroutine, and the producer's that reports changelog offsets) may write, while
+// another closes it. After Close every method returns ErrClosed; WaitingCount and
+// Sizes, which have no error, return zero.
+type Store struct {
+	dir     string
+	indexer Indexer
+	log     *slog.Logger
+	db      *pebble.DB
+	lock    *pebble.Lock
+	release func() // tells the registry that the directory is free again
+
+	// mu is held for reading during every use of db and for writing only to set
+	// closed, so that db is never used after Close has begun. No foreign code
+	// runs under it.
+	mu     sync.RWMutex
+	closed bool
+
+	closeOnce sync.Once
+	closeErr  error
+
+	iterMu sync.Mutex
+	iters  map[*iterator]struct{}
+
+	// writeMu makes read-modify-write of the index atomic. Taken under mu.
+	writeMu sync.Mutex
+	// Invariant: waiting equals the number of keys in the space i as of the last
+	// commit, and the stored count. Written under writeMu.
+	waiting atomic.Int64
+	scratch []byte // under writeMu
+
+	failure atomic.Pointer[error] // why no more writes are accepted
+
+	// offsetMu is not writeMu: the producer's goroutine must not wait for a disk.
+	offsetMu    sync.Mutex
+	offset      int64
+	hasOffset   bool
+	offsetDirty bool // not yet handed to a batch
+}
+
+var _ storage.Storage = (*Store)(nil)
+
+// Open does nothing: the builder returns open stores, so that a directory that
+// cannot be used is reported with the partition it belongs to.
+func (s *Store) Open() error { return nil }
+
+// Has tells whether key is stored.
+func (s *Store) Has(key string) (bool, error) {
+	value, err := s.get(appendKey(nil, spaceData, key))
+	return value != nil, err
+}
+
+// Get returns a copy of the value of key, or nil if there is none. An empty value
+// is not nil.
+func (s *Store) Get(key string) ([]byte, error) {
+	return s.get(appendKey(nil, spaceData, key))
+}
+
+func (s *Store) get(key []byte) ([]byte, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
+	return s.read(key)
+}
+
+// read copies a value out of the database; nil if there is none. The caller holds mu.
+func (s *Store) read(key []byte) ([]byte, error) {
+	value, closer, err := s.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, s.readError(err)
+	}
+	copied := append([]byte{}, value...)
+	return copied, closer.Close()
+}
+
+// Set stores value under key and updates the index. The value must not be nil.
+func (s *Store) Set(key string, value []byte) error {
+	if value == nil {
+		return ErrNilValue
+	}
+	w, waits := s.describe(key, value)
+	return s.write(func(b *pebble.Batch) error {
+		if err := s.putIndex(b, key, w, waits); err != nil {
+			return err
+		}
+		s.scratch = appendKey(s.scratch[:0], spaceData, key)
+		return b.Set(s.scratch, value, nil)
+	})
+}
+
+// Delete removes key and its index entries. A key that is not there is no error.
+func (s *Store) Delete(key string) error {
+	return s.write(func(b *pebble.Batch) error {
+		if err := s.putIndex(b, key, Waiting{}, false); err != nil {
+			return err
+		}
+		s.scratch = appendKey(s.scratch[:0], spaceData, key)
+		return b.Delete(s.scratch, nil)
+	})
+}
+
+// GetOffset returns the offset last set, or def if there has never been one.
+func (s *Store) GetOffset(def int64) (int64, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return 0, ErrClosed
+	}
+	s.offsetMu.Lock()
+	defer s.offsetMu.Unlock()
+	if !s.hasOffset {
+		return def, nil
+	}
+	return s.offset, nil
+}
+
+// SetOffset remembers the changelog offset up to which the values are stored. It
+// reaches the disk with the next Set or Delete, with MarkRecovered or with Close.
+func (s *Store) SetOffset(offset int64) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return ErrClosed
+	}
+	if err := s.failed(); err != nil {
+		return err
+	}
+	s.offsetMu.Lock()
+	defer s.offsetMu.Unlock()
+	s.offset, s.hasOffset, s.offsetDirty = offset, true, true
+	return nil
+}
+
+// MarkRecovered writes the offset that recovery has reached. There is no other
+// configuration to switch to: recovery and normal work write alike.
+func (s *Store) MarkRecovered() error {
+	return s.write(func(*pebble.Batch) error { return nil })
+}
+
+// write commits what fill puts into a batch, together with the offset and the
+// count. fill runs under writeMu.
+func (s *Store) write(fill func(b *pebble.Batch) error) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return ErrClosed
+	}
+	s.writeMu.Lock()
+	defer s.writeMu.Unlock()
+	return s.writeLocked(fill, pebble.NoSync)
+}
+
+func (s *Store) writeLocked(fill func(b *pebble.Batch) error, how *pebble.WriteOptions) error {
+	if err := s.failed(); err != nil {
+		return err
+	}
+	before := s.waiting.Load()
+	b := s.db.NewBatch()
+	err := fill(b)
+	if err == nil {
+		err = s.putMeta(b, before)
+	}
+	if err == nil {
+		err = s.commit(b, how)
+	}
+	if err != nil {
+		s.waiting.Store(before)
+	}
+	return err
+}
+
+// putMeta adds the count, if the index has changed it, and the offset. The offset
+// was set before this batch, so the values up to it stand earlier in the log.
+func (s *Store) putMeta(b *pebble.Batch, before int64) error {
+	if count := s.waiting.Load(); count != before {
+		if err := b.Set(metaCount, binary.BigEndian.AppendUint64(nil, uint64(count)), nil); err != nil {
+			return err
+		}
+	}
+	s.offsetMu.Lock()
+	defer s.offsetMu.Unlock()
+	if !s.offsetDirty {
+		return nil
+	}
+	s.offsetDirty = false
+	return b.Set(metaOffset, binary.BigEndian.AppendUint64(nil, uint64(s.offset)), nil)
+}
+
+// commit commits b and frees it. A refused write is not an error for Pebble (see
+// freezer), so a commit that syncs must look for it.
+func (s *Store) commit(b *pebble.Batch, how *pebble.WriteOptions) error {
+	if err := b.Commit(how); err != nil {
+		return s.fail(failedError(s.dir, err))
+	}
+	if err := b.Close(); err != nil {
+		return s.fail(failedError(s.dir, err))
+	}
+	if how.Sync {
+		return s.failed()
+	}
+	return nil
+}
+
+// fail makes every later write return the first error that fail was given.
+func (s *Store) fail(err error) error {
+	if s.failure.CompareAndSwap(nil, &err) {
+		s.log.Error("no more writes", "error", err)
+	}
+	return s.failed()
+}
+
+func (s *Store) failed() error {
+	if err := s.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (s *Store) readError(err error) error { return readError(s.dir, err) }
+
+// Close ends all iterators, writes the offset, syncs the log and closes the
+// database. It waits for calls that are under way. Later calls return what the
+// first one returned.
+//
+// The memtable is not flushed: the log is enough to lose nothing, the next open
+// replays it in the time that the flush would take now, and a full disk cannot hold
+// up a rebalance.
+func (s *Store) Close() error {
+	s.closeOnce.Do(func() { s.closeErr = s.close() })
+	return s.closeErr
+}
+
+func (s *Store) close() error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.abortIterators()
+
+	s.writeMu.Lock()
+	defer s.writeMu.Unlock()
+	err := s.sync()
+	if dbErr := s.closeDB(); err == nil {
+		err = dbErr
+	}
+	s.release()
+	return err
+}
+
+func (s *Store) abortIterators() {
+	s.iterMu.Lock()
+	iters := s.iters
+	s.iters = nil
+	s.iterMu.Unlock()
+	for i := range iters {
+		i.abort()
+	}
+}
+
+// sync writes the offset and brings everything written so far to the disk.
+func (s *Store) sync() error {
+	return s.writeLocked(func(b *pebble.Batch) error {
+		return b.LogData(nil, nil) // never empty, so there is always something to sync
+	}, pebble.Sync)
+}
+
+// closeDB closes the database and gives up the directory. A write may have been
+// refused as late as this.
+func (s *Store) closeDB() error {
+	if err := errors.Join(s.db.Close(), s.lock.Close()); err != nil {
+		return fmt.Errorf("close %s: %w", s.dir, err)
+	}
+	return s.failed()
+}
+
+// Sizes of a store, for metrics.
+type Sizes struct {
+	DiskBytes           uint64 // all files of the database
+	LogBytes            uint64 // live part of the write-ahead log
+	MemTableBytes       uint64 // memory of memtables, those that wait for a flush included
+	CompactionDebtBytes uint64 // estimate of what is still to be compacted
+	ReadAmplification   int    // sorted runs that a read may have to look at
+}
+
+// Sizes returns the current sizes; zero after Close.
+func (s *Store) Sizes() Sizes {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return Sizes{}
+	}
+	m := s.db.Metrics()
+	return Sizes{
+		DiskBytes:           m.DiskSpaceUsage(),
+		LogBytes:            m.WAL.Size,
+		MemTableBytes:       m.MemTable.Size,
+		CompactionDebtBytes: m.Compact.EstimatedDebt,
+		ReadAmplification:   m.ReadAmp(),
+	}
+}

@@ -1,0 +1,134 @@
+package mapping
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
+)
+
+// Account is the accounting of one legacy topic (mapping contract, Accounting).
+//
+// Invariant once everything consumed has been decided: Balance is 0.
+type Account struct {
+	Consumed    uint64            `json:"consumed"`
+	Emitted     uint64            `json:"emitted"`
+	Unchanged   uint64            `json:"unchanged"`
+	Skipped     map[string]uint64 `json:"skipped"`
+	Parked      uint64            `json:"parked"`
+	Quarantined map[string]uint64 `json:"quarantined"`
+	Tombstone   uint64            `json:"tombstone"`
+	Superseded  uint64            `json:"superseded"`
+}
+
+// Ended is the number of records whose end is known, parked ones included.
+func (a *Account) Ended() uint64 {
+	n := a.Emitted + a.Unchanged + a.Parked + a.Tombstone + a.Superseded
+	for v := range maps.Values(a.Skipped) {
+		n += v
+	}
+	for v := range maps.Values(a.Quarantined) {
+		n += v
+	}
+	return n
+}
+
+// Balance is consumed minus ended: above 0 while records are on their way.
+func (a *Account) Balance() int64 { return int64(a.Consumed) - int64(a.Ended()) }
+
+func (a *Account) add(e *statepb.Entity) {
+	t := e.GetTallies()
+	a.Emitted += t.GetEmitted()
+	a.Unchanged += t.GetUnchanged()
+	a.Superseded += t.GetSuperseded()
+	a.Tombstone += t.GetTombstone()
+	a.Skipped = addTallies(a.Skipped, t.GetSkipped())
+	a.Quarantined = addTallies(a.Quarantined, t.GetQuarantined())
+	if e.GetDisposition() == statepb.Disposition_PARKED {
+		a.Parked++
+	}
+}
+
+func addTallies(m map[string]uint64, list []*statepb.Tally) map[string]uint64 {
+	if m == nil {
+		m = map[string]uint64{}
+	}
+	for _, t := range list {
+		m[t.GetReason()] += t.GetCount()
+	}
+	return m
+}
+
+// Accounts holds the account of every legacy stream.
+type Accounts [streamCount]Account
+
+// NewAccounts returns empty accounts.
+func NewAccounts() *Accounts {
+	var a Accounts
+	for i := range a {
+		a[i].Skipped, a[i].Quarantined = map[string]uint64{}, map[string]uint64{}
+	}
+	return &a
+}
+
+// AddRow adds one row of the gate's or the organizers' table.
+func (a *Accounts) AddRow(key string, row *statepb.Row) {
+	switch st := row.GetState().(type) {
+	case *statepb.Row_Event:
+		a[Events].add(st.Event.GetEntity())
+	case *statepb.Row_Order:
+		a[Orders].add(st.Order.GetEntity())
+	case *statepb.Row_Refund:
+		a[Refunds].add(st.Refund.GetEntity())
+	case *statepb.Row_Organizer:
+		a[Partners].add(st.Organizer.GetEntity())
+	case *statepb.Row_Ledger:
+		if s, ok := ledgerStream(key); ok {
+			a[s].add(st.Ledger.GetEntity())
+		}
+	}
+}
+
+// Merge adds another instance's or partition's accounts.
+func (a *Accounts) Merge(b *Accounts) {
+	for i := range a {
+		x, y := &a[i], &b[i]
+		x.Consumed += y.Consumed
+		x.Emitted += y.Emitted
+		x.Unchanged += y.Unchanged
+		x.Parked += y.Parked
+		x.Tombstone += y.Tombstone
+		x.Superseded += y.Superseded
+		for k, v := range y.Skipped {
+			x.Skipped[k] += v
+		}
+		for k, v := range y.Quarantined {
+			x.Quarantined[k] += v
+		}
+	}
+}
+
+// Balanced tells whether every account balances.
+func (a *Accounts) Balanced() bool {
+	return !slices.ContainsFunc(a[:], func(x Account) bool { return x.Balance() != 0 })
+}
+
+// ByTopic gives the accounts under the default names of the legacy topics.
+func (a *Accounts) ByTopic() map[string]*Account {
+	m := make(map[string]*Account, len(a))
+	for _, s := range Streams {
+		m[s.String()] = &a[s]
+	}
+	return m
+}
+
+func ledgerStream(key string) (Stream, bool) {
+	name, _, _ := strings.Cut(strings.TrimPrefix(key, "%"), ":")
+	for _, s := range Streams {
+		if s.String() == name {
+			return s, true
+		}
+	}
+	return 0, false
+}

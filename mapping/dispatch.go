@@ -1,0 +1,346 @@
+package mapping
+
+import (
+	"bytes"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
+)
+
+// PageSize is how many keys a RELEASE or REMAP command handles at a time.
+const PageSize = 500
+
+// Reader reads a value of the partition that a step runs in; nil when there is none.
+type Reader func(key string) ([]byte, error)
+
+// Outcome is what a group does about one input.
+type Outcome struct {
+	Effects
+	Value  []byte // to write under the input's key; nil: leave as it is
+	Delete bool   // delete the value under the input's key
+	Scan   *Scan  // the input was a command over many keys
+	// Answer is what the organizers tell: to the event of the input's key or,
+	// with a Scan, to the event of every key found.
+	Answer *statepb.Answer
+}
+
+// Scan asks for one page of keys below Prefix, behind After, in ascending order.
+// Each key found is rechecked, or answered where the outcome has an Answer.
+type Scan struct {
+	Prefix  string
+	After   string
+	Waiting bool // only keys that wait, for a reason that Wakes accepts
+	command *statepb.Loop
+	parent  string
+}
+
+// Parent is the key whose children the scan visits.
+func (s *Scan) Parent() string { return s.parent }
+
+// Wanted tells whether a key of the scan is concerned.
+func (s *Scan) Wanted(key string, wait WaitReason) bool {
+	if s.Waiting && !Wakes(s.parent, wait) {
+		return false
+	}
+	return ParentKey(key) == s.parent
+}
+
+// Next is the command that continues behind the last key of a full page.
+func (s *Scan) Next(last string) Loop {
+	return Loop{Key: s.parent, Command: &statepb.Loop{Kind: s.command.GetKind(), After: last}}
+}
+
+// Recheck is the command to decide again about key.
+func Recheck(key string) Loop {
+	return Loop{Key: key, Command: &statepb.Loop{Kind: statepb.Loop_RECHECK}}
+}
+
+// DecodeRow reads a value of a group table.
+func DecodeRow(value []byte) (*statepb.Row, error) {
+	row := &statepb.Row{}
+	if err := proto.Unmarshal(value, row); err != nil {
+		return nil, fmt.Errorf("decode state: %w", err)
+	}
+	return row, nil
+}
+
+// Gate runs the gate's step for one input: an Input, an Answer or a Loop. An
+// error from env.Settle comes back unchanged and means that nothing was decided.
+func (r *Rules) Gate(env *Env, key string, read Reader, in proto.Message) (Outcome, error) {
+	if cmd, ok := in.(*statepb.Loop); ok && cmd.GetKind() != statepb.Loop_RECHECK {
+		return r.gateScan(env, key, read, cmd)
+	}
+	own, err := read(key)
+	if err != nil {
+		return Outcome{}, err
+	}
+	row, err := DecodeRow(own)
+	if err != nil {
+		return Outcome{}, err
+	}
+	var effects Effects
+	switch KindOf(key) {
+	case LedgerKind:
+		effects, err = r.ledgerStep(row, in)
+	case EventKind:
+		effects, err = r.gateEvent(env, key, row, in)
+	case OrderKind:
+		effects, err = r.gateOrder(env, key, read, row, in)
+	case RefundKind:
+		effects, err = r.gateRefund(env, key, read, row, in)
+	}
+	if err != nil {
+		return Outcome{}, err
+	}
+	return r.outcome(env, own, row, effects)
+}
+
+// gateScan prepares a command over what lies below an event or an order. A
+// release whose parent is not proven published is dropped: the record that
+// publishes the parent will send another.
+func (r *Rules) gateScan(env *Env, key string, read Reader, cmd *statepb.Loop) (Outcome, error) {
+	scan := newScan(key, cmd)
+	if !scan.Waiting {
+		return Outcome{Scan: scan}, nil
+	}
+	row, err := readRow(read, key)
+	if err != nil {
+		return Outcome{}, err
+	}
+	ok, err := published(r, env, EntityOf(row))
+	if err != nil || !(ok || row.GetOrder().GetSkipped()) {
+		return Outcome{}, err
+	}
+	return Outcome{Scan: scan}, nil
+}
+
+func newScan(key string, cmd *statepb.Loop) *Scan {
+	return &Scan{
+		Prefix: key + "/", After: cmd.GetAfter(), Waiting: cmd.GetKind() == statepb.Loop_RELEASE,
+		command: cmd, parent: key,
+	}
+}
+
+func (r *Rules) ledgerStep(row *statepb.Row, in proto.Message) (Effects, error) {
+	input, ok := in.(*statepb.Input)
+	if !ok || input.GetNote() == nil {
+		return Effects{}, unexpected("a ledger", in)
+	}
+	st := row.GetLedger()
+	if st == nil {
+		st = &statepb.LedgerState{}
+		row.State = &statepb.Row_Ledger{Ledger: st}
+	}
+	r.LedgerRecord(st, input)
+	return Effects{}, nil
+}
+
+func (r *Rules) gateEvent(env *Env, key string, row *statepb.Row, in proto.Message) (Effects, error) {
+	st := row.GetEvent()
+	if st == nil {
+		st = &statepb.EventState{}
+	}
+	var effects Effects
+	switch in := in.(type) {
+	case *statepb.Input:
+		if in.GetEvent() == nil {
+			return Effects{}, unexpected("an event", in)
+		}
+		effects = r.EventRecord(env, key, st, in)
+	case *statepb.Answer:
+		effects = r.EventAnswer(env, key, st, in)
+	case *statepb.Loop:
+		effects = r.EventRecheck(env, key, st)
+	default:
+		return Effects{}, unexpected("an event", in)
+	}
+	if st.Facts != nil {
+		row.State = &statepb.Row_Event{Event: st}
+	}
+	return effects, nil
+}
+
+func (r *Rules) gateOrder(env *Env, key string, read Reader, row *statepb.Row, in proto.Message) (Effects, error) {
+	parent, err := readRow(read, ParentKey(key))
+	if err != nil {
+		return Effects{}, err
+	}
+	st, ev := row.GetOrder(), parent.GetEvent()
+	if st == nil {
+		st = &statepb.OrderState{}
+	}
+	var effects Effects
+	switch in := in.(type) {
+	case *statepb.Input:
+		if in.GetOrder() == nil && in.GetNote() == nil {
+			return Effects{}, unexpected("an order", in)
+		}
+		row.State = &statepb.Row_Order{Order: st}
+		effects, err = r.OrderRecord(env, key, st, ev, in)
+	case *statepb.Loop:
+		effects, err = r.OrderRecheck(env, key, st, ev)
+	default:
+		return Effects{}, unexpected("an order", in)
+	}
+	return effects, err
+}
+
+func (r *Rules) gateRefund(env *Env, key string, read Reader, row *statepb.Row, in proto.Message) (Effects, error) {
+	parent, err := readRow(read, ParentKey(key))
+	if err != nil {
+		return Effects{}, err
+	}
+	st, order := row.GetRefund(), parent.GetOrder()
+	if st == nil {
+		st = &statepb.RefundState{}
+	}
+	var effects Effects
+	switch in := in.(type) {
+	case *statepb.Input:
+		if in.GetRefund() == nil {
+			return Effects{}, unexpected("a refund", in)
+		}
+		row.State = &statepb.Row_Refund{Refund: st}
+		effects, err = r.RefundRecord(env, key, st, order, in)
+	case *statepb.Loop:
+		effects, err = r.RefundRecheck(env, key, st, order)
+	default:
+		return Effects{}, unexpected("a refund", in)
+	}
+	return effects, err
+}
+
+// Organizers runs the organizers' step for one input: an Input, a Membership or a Loop.
+func (r *Rules) Organizers(env *Env, key string, read Reader, in proto.Message) (Outcome, error) {
+	switch in := in.(type) {
+	case *statepb.Membership:
+		return r.member(env, key, read, in)
+	case *statepb.Loop:
+		return r.answerAll(key, read, in)
+	}
+	own, err := read(key)
+	if err != nil {
+		return Outcome{}, err
+	}
+	row, err := DecodeRow(own)
+	if err != nil {
+		return Outcome{}, err
+	}
+	input, ok := in.(*statepb.Input)
+	if !ok {
+		return Outcome{}, unexpected("an organizer", in)
+	}
+	var effects Effects
+	switch {
+	case KindOf(key) == LedgerKind:
+		effects, err = r.ledgerStep(row, input)
+	case input.GetOrganizer() != nil:
+		st := row.GetOrganizer()
+		if st == nil {
+			st = &statepb.OrganizerState{}
+			row.State = &statepb.Row_Organizer{Organizer: st}
+		}
+		effects = r.OrganizerRecord(env, key, st, input)
+	default:
+		err = unexpected("an organizer", in)
+	}
+	if err != nil {
+		return Outcome{}, err
+	}
+	return r.outcome(env, own, row, effects)
+}
+
+// member lets an event join or leave its organizer. Joining is answered every
+// time: an answer may have been lost.
+func (r *Rules) member(env *Env, key string, read Reader, in *statepb.Membership) (Outcome, error) {
+	if in.GetLeave() {
+		return Outcome{Delete: true}, nil
+	}
+	own, err := read(key)
+	if err != nil {
+		return Outcome{}, err
+	}
+	row, err := DecodeRow(own)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if row.GetMember() == nil {
+		row.State = &statepb.Row_Member{Member: &statepb.MemberState{}}
+	}
+	org, err := readRow(read, KeyPrefix(key))
+	if err != nil {
+		return Outcome{}, err
+	}
+	out, err := r.outcome(env, own, row, Effects{})
+	out.Answer = AnswerOf(org.GetOrganizer())
+	return out, err
+}
+
+func (r *Rules) answerAll(key string, read Reader, cmd *statepb.Loop) (Outcome, error) {
+	org, err := readRow(read, key)
+	if err != nil {
+		return Outcome{}, err
+	}
+	answer := AnswerOf(org.GetOrganizer())
+	if answer == nil {
+		return Outcome{}, nil
+	}
+	return Outcome{Scan: newScan(key, cmd), Answer: answer}, nil
+}
+
+func readRow(read Reader, key string) (*statepb.Row, error) {
+	value, err := read(key)
+	if err != nil {
+		return nil, err
+	}
+	return DecodeRow(value)
+}
+
+func unexpected(by string, in proto.Message) error {
+	return fmt.Errorf("%s got a %s that is not for it; the internal topics hold records of another version or program", by, in.ProtoReflect().Descriptor().Name())
+}
+
+// outcome encodes the row. A row that did not change is written again all the
+// same, unless its last write is acknowledged: it may stand in the local store
+// alone, and once its cause is done nothing else would bring it to the changelog.
+func (r *Rules) outcome(env *Env, own []byte, row *statepb.Row, effects Effects) (Outcome, error) {
+	out := Outcome{Effects: effects}
+	if row.GetState() == nil {
+		return out, nil
+	}
+	value, err := encodeRow(row)
+	if err != nil {
+		return Outcome{}, err
+	}
+	written := writtenBy(row)
+	if bytes.Equal(value, own) && (r.bugs.skipWrite || env.Status(causeOfWrite(*written)).Done()) {
+		return out, nil
+	}
+	*written = &statepb.Cause{Topic: env.Self.Topic, Offset: env.Self.Offset}
+	if e := EntityOf(row); e != nil {
+		e.Generation = env.Generation
+	}
+	out.Value, err = encodeRow(row)
+	return out, err
+}
+
+func writtenBy(row *statepb.Row) **statepb.Cause {
+	if m := row.GetMember(); m != nil {
+		return &m.Written
+	}
+	return &EntityOf(row).Written
+}
+
+func causeOfWrite(c *statepb.Cause) Cause {
+	return Cause{Topic: c.GetTopic(), Offset: c.GetOffset()}
+}
+
+func encodeRow(row *statepb.Row) ([]byte, error) {
+	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(row)
+	if err != nil {
+		return nil, fmt.Errorf("encode state: %w", err)
+	}
+	return b, nil
+}

@@ -1,0 +1,275 @@
+package mapping
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ticketscloud/vibe-bridge/legacyproto/intake"
+	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
+	"github.com/ticketscloud/vibe-bridge/slim"
+)
+
+// slimEvent maps everything of an event but whether it may go out now. organizer
+// is nil when it is left out.
+func (r *Rules) slimEvent(f *statepb.EventFacts, organizer *slim.Organizer) (slim.Event, []Reason) {
+	var counts []Reason
+	ev := slim.Event{
+		ID: f.GetId(), GroupID: f.GetGroupId(), Name: f.GetName(),
+		Media: f.GetMedia(), Description: f.GetDescription(), Organizer: organizer,
+	}
+	var known bool
+	if ev.Category, known = r.category(f.GetCategory()); !known {
+		counts = append(counts, CountUnknownCategory)
+	}
+	location := r.DefaultLocation
+	if f.GetVenue() != "" {
+		v, ok := r.Directory.Venue(f.GetVenue())
+		if ok {
+			ev.Venue = &slim.Venue{
+				ID: v.ID, Name: v.Name, Address: v.Address, Description: v.Description,
+				CityName: v.CityName, Lat: v.Lat, Lon: v.Lon,
+			}
+		} else {
+			counts = append(counts, CountUnknownVenue)
+		}
+		if v.Location != nil {
+			location = v.Location
+			ev.Timezone = v.Timezone
+		}
+	}
+	if r.Encoding.Edition == slim.Edition1 {
+		r.datesV1(&ev, f)
+		return ev, counts
+	}
+	ev.Timezone = ""
+	if ev.Status, known = eventStatus(f.GetStatus()); !known {
+		counts = append(counts, CountUnknownEventStatus)
+	}
+	r.datesV2(&ev, f, location)
+	return ev, counts
+}
+
+// datesV1 sets both dates in seconds; either stands in for a missing other.
+func (r *Rules) datesV1(ev *slim.Event, f *statepb.EventFacts) {
+	start, finish := f.Start, f.Finish
+	if start == nil {
+		start = finish
+	}
+	if finish == nil {
+		finish = start
+	}
+	s := floorSeconds(*start)
+	ev.StartAt, ev.FinishAt = &s, floorSeconds(*finish)
+}
+
+// datesV2 sets the dates in milliseconds, without a start when there is none,
+// and the zone's offset at the start.
+func (r *Rules) datesV2(ev *slim.Event, f *statepb.EventFacts, location *time.Location) {
+	ev.StartAt = f.Start
+	at := f.GetFinish()
+	if f.Start != nil {
+		at = f.GetStart()
+	}
+	ev.FinishAt = at
+	if f.Finish != nil {
+		ev.FinishAt = f.GetFinish()
+	}
+	_, seconds := time.UnixMilli(at).In(location).Zone()
+	ev.Offset = float64(seconds) / 3600
+}
+
+func floorSeconds(ms int64) int64 { return time.UnixMilli(ms).Unix() }
+
+func eventStatus(status int32) (word string, known bool) {
+	switch intake.Event_EventStatus(status) {
+	case intake.Event_STAND_BY:
+		return "paused", true
+	case intake.Event_PUBLIC:
+		return "active", true
+	case intake.Event_CANCELED:
+		return "cancelled", true
+	case intake.Event_FINISHED:
+		return "finished", true
+	}
+	return "paused", false
+}
+
+func (r *Rules) category(id string) (word string, known bool) {
+	c, ok := r.Directory.Category(id)
+	switch {
+	case !ok:
+		return "other", false
+	case r.Encoding.Edition == slim.Edition1:
+		return c.V1, true
+	}
+	return c.V2, true
+}
+
+// organizer builds the slim organizer from what is known. nil: it has no id or
+// no name, and both are required.
+//
+// partner is nil while the partner was not seen. The name then comes from the
+// event's own legal entity in edition 2.0, where an organizer is required;
+// edition 1.0 leaves the organizer out.
+func (r *Rules) organizer(f *statepb.EventFacts, partner *statepb.OrganizerFacts) *slim.Organizer {
+	name := partner.GetName()
+	if name == "" && r.Encoding.Edition == slim.Edition2 {
+		name = f.GetLegalRu().GetName()
+	}
+	if f.GetOrg() == "" || name == "" {
+		return nil
+	}
+	return &slim.Organizer{ID: f.GetOrg(), Name: name, Legals: r.legals(f, partner, name)}
+}
+
+func (r *Rules) legals(f *statepb.EventFacts, partner *statepb.OrganizerFacts, organizerName string) *slim.Legals {
+	l := f.GetLegalRu()
+	kind := ""
+	if l == nil {
+		l = partner.GetLegal()
+	} else {
+		kind = legalTypeOfEvent(l.GetType())
+	}
+	if l == nil {
+		return nil
+	}
+	if kind == "" {
+		kind = legalTypeByNumbers(l)
+	}
+	out := &slim.Legals{Name: l.GetName(), Type: kind, INN: l.GetInn(), OGRN: firstOf(l.GetOgrn(), l.GetOgrnip()), Address: l.GetAddress()}
+	if out.Name == "" && r.Encoding.Edition == slim.Edition1 {
+		out.Name = organizerName
+	}
+	return out
+}
+
+func legalTypeOfEvent(t int32) string {
+	switch intake.Event_LegalRu_Type(t) {
+	case intake.Event_LegalRu_LTD:
+		return "ru_ltd"
+	case intake.Event_LegalRu_IP:
+		return "ru_lp"
+	}
+	return ""
+}
+
+// legalTypeByNumbers: a sole trader has an OGRNIP, or an INN of twelve digits.
+func legalTypeByNumbers(l *statepb.Legal) string {
+	if l.GetOgrnip() != "" || isTwelveDigits(l.GetInn()) {
+		return "ru_lp"
+	}
+	return "ru_ltd"
+}
+
+func isTwelveDigits(s string) bool {
+	return len(s) == 12 && strings.Trim(s, "0123456789") == ""
+}
+
+// slimOrder maps an order with its event's newest sets and its organizer's
+// newest currency. Sets that the event lacks give "" as category.
+func (r *Rules) slimOrder(f *statepb.OrderFacts, ev *statepb.EventFacts, currency string) (slim.Order, []Reason) {
+	var counts []Reason
+	o := slim.Order{ID: f.GetId(), EventID: f.GetEvent(), Customer: r.slimCustomer(f.GetCustomer())}
+	if o.Customer.Email == "" {
+		counts = append(counts, CountNoEmail)
+	}
+	if r.Encoding.Edition == slim.Edition1 {
+		o.OrganizerID = firstOf(f.GetOrg(), ev.GetOrg())
+	} else {
+		o.Number = strconv.FormatInt(f.GetNumber(), 10)
+	}
+	money, ok := slimCurrency(currency)
+	if !ok {
+		counts = append(counts, CountUnmappedCurrency)
+	}
+	sets := make(map[string]*statepb.TicketSet, len(ev.GetSets()))
+	for _, s := range ev.GetSets() {
+		sets[s.GetId()] = s
+	}
+	o.Tickets = make([]slim.Ticket, len(f.GetTickets()))
+	for i, t := range f.GetTickets() {
+		set, known := sets[t.GetSet()]
+		if !known {
+			counts = append(counts, CountUnknownSet)
+		}
+		if t.GetBarcode() == "" {
+			counts = append(counts, CountNoBarcode)
+		}
+		o.Tickets[i] = slimTicket(t, set)
+		o.Tickets[i].EventID = f.GetEvent()
+		o.Tickets[i].OrganizerID = o.OrganizerID
+		o.Tickets[i].Currency = money
+	}
+	return o, counts
+}
+
+func slimTicket(t *statepb.Ticket, set *statepb.TicketSet) slim.Ticket {
+	out := slim.Ticket{
+		ID: t.GetId(), Barcode: t.GetBarcode(), Series: t.GetSerial(), Row: t.GetRow(), Seat: t.GetSeat(),
+		Category: set.GetName(), Description: set.GetDescription(), PriceNominal: t.GetNominal(),
+	}
+	if t.GetNumber() != 0 {
+		out.Number = strconv.FormatInt(t.GetNumber(), 10)
+	}
+	return out
+}
+
+// hasUnknownSet tells whether a ticket names a set that the event lacks. A
+// ticket that names none has nothing to wait for.
+func hasUnknownSet(f *statepb.OrderFacts, ev *statepb.EventFacts) bool {
+	for _, t := range f.GetTickets() {
+		if t.GetSet() != "" && !hasSet(ev, t.GetSet()) {
+			return true
+		}
+	}
+	return false
+}
+
+func hasSet(ev *statepb.EventFacts, id string) bool {
+	for _, s := range ev.GetSets() {
+		if s.GetId() == id {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Rules) slimCustomer(c *statepb.Customer) slim.Customer {
+	out := slim.Customer{Email: c.GetEmail(), Phone: c.GetPhone()}
+	if r.Encoding.Edition == slim.Edition1 {
+		out.Name = c.GetName()
+	} else {
+		out.FirstName, out.LastName = splitName(c.GetName())
+	}
+	return out
+}
+
+// slimCurrency maps a partner's currency to one of the five of the slim contract.
+func slimCurrency(currency string) (code string, ok bool) {
+	switch code = strings.ToUpper(currency); code {
+	case "USD", "EUR", "RUB", "GBP", "CNY":
+		return code, true
+	}
+	return "", false
+}
+
+func (r *Rules) slimRefund(f *statepb.RefundFacts, customer *statepb.Customer, order *statepb.OrderFacts) (slim.Refund, []Reason) {
+	var counts []Reason
+	known := make(map[string]bool, len(order.GetTickets()))
+	for _, t := range order.GetTickets() {
+		known[t.GetId()] = true
+	}
+	for _, id := range f.GetTicketIds() {
+		if !known[id] {
+			counts = append(counts, CountForeignTicket)
+		}
+	}
+	return slim.Refund{Customer: r.slimCustomer(customer), TicketIDs: f.GetTicketIds()}, counts
+}
+
+func (r *Rules) encodeEvent(ev *slim.Event) []byte { return slim.AppendEvent(nil, r.Encoding, ev) }
+
+func (r *Rules) encodeOrder(o *slim.Order) []byte { return slim.AppendOrder(nil, r.Encoding, o) }
+
+func (r *Rules) encodeRefund(f *slim.Refund) []byte { return slim.AppendRefund(nil, r.Encoding, f) }

@@ -1,0 +1,285 @@
+package mapping
+
+import (
+	"github.com/cespare/xxhash/v2"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
+)
+
+// The gate's steps. Each changes the state it is given and returns the effects;
+// the caller writes the state and does the effects, all caused by env.Self.
+// An error comes from env.Settle alone; state and effects are then void.
+
+// EventRecord takes a legacy event.
+func (r *Rules) EventRecord(env *Env, key string, st *statepb.EventState, in *statepb.Input) Effects {
+	s := r.eventStep(env, key, st)
+	if f := in.GetEvent(); s.accept(in.GetSource()) {
+		if st.Facts.GetOrg() != f.GetOrg() {
+			s.endHold()
+			if st.Organizer.GetOrganizer().GetId() != f.GetOrg() {
+				st.Organizer = nil
+			}
+		}
+		st.Facts = f
+	}
+	return s.decideEvent(st)
+}
+
+// EventAnswer takes the facts of an organizer. Those of an organizer that the
+// event does not have are ignored, and the organizer is told.
+func (r *Rules) EventAnswer(env *Env, key string, st *statepb.EventState, a *statepb.Answer) Effects {
+	s := r.eventStep(env, key, st)
+	org := a.GetOrganizer().GetId()
+	if st.Facts == nil || st.Facts.GetOrg() != org {
+		s.out.Memberships = append(s.out.Memberships, MembershipChange{Org: org, Event: unescapeID(key), Leave: true})
+		if st.Facts == nil {
+			return s.out
+		}
+		return s.decideEvent(st)
+	}
+	if st.Organizer == nil || newer(a.GetSource(), st.Organizer.GetSource()) {
+		st.Organizer = a
+		s.endHold()
+	}
+	return s.decideEvent(st)
+}
+
+// EventRecheck decides again: a hold may be over, the directory may have changed.
+func (r *Rules) EventRecheck(env *Env, key string, st *statepb.EventState) Effects {
+	s := r.eventStep(env, key, st)
+	if st.Facts == nil {
+		return s.out
+	}
+	return s.decideEvent(st)
+}
+
+func (r *Rules) eventStep(env *Env, key string, st *statepb.EventState) *step {
+	if st.Entity == nil {
+		st.Entity = &statepb.Entity{}
+	}
+	s := newStep(r, env, key, st.Entity)
+	s.review(&st.Asked)
+	return s
+}
+
+// decideEvent settles what the slim topic should hold for the event, and wakes
+// the orders that wait for it, in whichever way the event is there.
+func (s *step) decideEvent(st *statepb.EventState) Effects {
+	s.askOrganizer(st)
+	s.publishEvent(st)
+	s.spreadNews(orderDigest(st))
+	if s.e.Sent != nil {
+		s.release()
+	}
+	return s.out
+}
+
+func (s *step) publishEvent(st *statepb.EventState) {
+	partner := st.GetOrganizer().GetOrganizer()
+	if partner == nil && st.Facts.GetOrg() != "" {
+		if deadline, over := s.hold(s.r.OrganizerHold.Milliseconds()); !over {
+			s.park(WaitOrganizer, deadline)
+			return
+		}
+	}
+	organizer := s.r.organizer(st.Facts, partner)
+	if organizer == nil && s.r.organizerRequired() {
+		if WaitReason(s.e.GetWait().GetReason()) != WaitOrganizerMissing {
+			s.out.Counts = append(s.out.Counts, CountOrganizerMissing)
+		}
+		s.park(WaitOrganizerMissing, 0)
+		return
+	}
+	ev, counts := s.r.slimEvent(st.Facts, organizer)
+	value := s.r.encodeEvent(&ev)
+	if s.fits(Events, st.Facts.GetId(), value) {
+		s.emit(Events, st.Facts.GetId(), value, counts)
+	}
+}
+
+// askOrganizer joins the event to its organizer once, and again until the asking is proven.
+func (s *step) askOrganizer(st *statepb.EventState) {
+	org := st.Facts.GetOrg()
+	if st.MemberOf != "" && st.MemberOf != org {
+		s.out.Memberships = append(s.out.Memberships, MembershipChange{Org: st.MemberOf, Event: st.Facts.GetId(), Leave: true})
+	}
+	st.MemberOf = org
+	digest := xxhash.Sum64String(org)
+	if org == "" || s.proven(st.Asked, digest) {
+		return
+	}
+	st.Asked = s.claim(digest)
+	s.out.Memberships = append(s.out.Memberships, MembershipChange{Org: org, Event: st.Facts.GetId()})
+}
+
+// orderDigest covers what orders take from their event: sets, organizer, currency.
+func orderDigest(st *statepb.EventState) uint64 {
+	deps := &statepb.EventFacts{Org: st.Facts.GetOrg(), Sets: st.Facts.GetSets()}
+	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(deps)
+	if err != nil {
+		panic(err) // strings were checked at intake
+	}
+	d := xxhash.New()
+	d.Write(b)
+	d.WriteString("\x00" + st.GetOrganizer().GetOrganizer().GetCurrency())
+	return d.Sum64()
+}
+
+// OrderRecord takes a legacy order, or the note of a skipped one. ev is the
+// state of its event, nil when there is none.
+func (r *Rules) OrderRecord(env *Env, key string, st *statepb.OrderState, ev *statepb.EventState, in *statepb.Input) (Effects, error) {
+	s := r.orderStep(env, key, st)
+	if n := in.GetNote(); n != nil {
+		s.skippedOrder(st, in.GetSource(), n)
+		return s.decideOrder(st, ev)
+	}
+	if f := in.GetOrder(); s.accept(in.GetSource()) {
+		s.keepPublishedCustomer(st, f)
+		st.Facts = f
+	}
+	return s.decideOrder(st, ev)
+}
+
+// OrderRecheck decides again about an order.
+func (r *Rules) OrderRecheck(env *Env, key string, st *statepb.OrderState, ev *statepb.EventState) (Effects, error) {
+	return r.orderStep(env, key, st).decideOrder(st, ev)
+}
+
+func (r *Rules) orderStep(env *Env, key string, st *statepb.OrderState) *step {
+	if st.Entity == nil {
+		st.Entity = &statepb.Entity{}
+	}
+	return newStep(r, env, key, st.Entity)
+}
+
+func (s *step) skippedOrder(st *statepb.OrderState, src *statepb.Source, n *statepb.Note) {
+	if s.account(src) && st.Facts != nil && isStatusReason(n.GetSkipped()) {
+		s.out.Counts = append(s.out.Counts, CountStatusRegressed)
+	}
+	if s.fresh {
+		s.e.Tallies.Skipped = tally(s.e.Tallies.Skipped, n.GetSkipped())
+		s.fresh = false
+	}
+	st.Skipped = true
+}
+
+// keepPublishedCustomer remembers what the published order carries, for refunds
+// that come while its successor still waits.
+func (s *step) keepPublishedCustomer(st *statepb.OrderState, next *statepb.OrderFacts) {
+	if s.e.Sent != nil && st.PublishedCustomer == nil && !proto.Equal(st.Facts.GetCustomer(), next.GetCustomer()) {
+		st.PublishedCustomer = st.Facts.GetCustomer()
+	}
+}
+
+func (s *step) decideOrder(st *statepb.OrderState, ev *statepb.EventState) (Effects, error) {
+	if st.Facts == nil {
+		if st.Skipped {
+			s.release() // refunds that wait for this order will not see it
+		}
+		return s.out, nil
+	}
+	ready, err := s.eventReady(ev)
+	if err != nil {
+		return Effects{}, err
+	}
+	if !ready {
+		s.park(WaitEvent, 0)
+		return s.out, nil
+	}
+	if !hasUnknownSet(st.Facts, ev.GetFacts()) {
+		s.endHold()
+	} else if deadline, over := s.hold(s.r.SetHold.Milliseconds()); !over {
+		s.park(WaitSet, deadline)
+		return s.out, nil
+	}
+	o, counts := s.r.slimOrder(st.Facts, ev.GetFacts(), ev.GetOrganizer().GetOrganizer().GetCurrency())
+	value := s.r.encodeOrder(&o)
+	if !s.fits(Orders, st.Facts.GetId(), value) {
+		return s.out, nil
+	}
+	if s.emit(Orders, st.Facts.GetId(), value, counts) {
+		s.release()
+	}
+	st.PublishedCustomer = nil
+	s.spreadNews(refundDigest(st))
+	return s.out, nil
+}
+
+// eventReady tells whether the event is published, and what orders take from it
+// is durable. An order that used sets that are then lost with a crash would not
+// be mapped again: nothing would have changed.
+func (s *step) eventReady(ev *statepb.EventState) (bool, error) {
+	ready, err := published(s.r, s.env, ev.GetEntity())
+	if err != nil || !ready || s.r.bugs.noSpread {
+		return ready, err
+	}
+	return settled(s.env, ev.GetEntity().GetSpread())
+}
+
+// refundDigest covers what refunds take from their order: the customer.
+func refundDigest(st *statepb.OrderState) uint64 {
+	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(st.Facts.GetCustomer())
+	if err != nil {
+		panic(err) // strings were checked at intake
+	}
+	return xxhash.Sum64(b)
+}
+
+// RefundRecord takes an approved refund request. order is the state of its
+// order, nil when there is none.
+func (r *Rules) RefundRecord(env *Env, key string, st *statepb.RefundState, order *statepb.OrderState, in *statepb.Input) (Effects, error) {
+	s := r.refundStep(env, key, st)
+	if f := in.GetRefund(); s.accept(in.GetSource()) {
+		st.Facts = f
+	}
+	return s.decideRefund(st, order)
+}
+
+// RefundRecheck decides again about a refund request.
+func (r *Rules) RefundRecheck(env *Env, key string, st *statepb.RefundState, order *statepb.OrderState) (Effects, error) {
+	return r.refundStep(env, key, st).decideRefund(st, order)
+}
+
+func (r *Rules) refundStep(env *Env, key string, st *statepb.RefundState) *step {
+	if st.Entity == nil {
+		st.Entity = &statepb.Entity{}
+	}
+	return newStep(r, env, key, st.Entity)
+}
+
+func (s *step) decideRefund(st *statepb.RefundState, order *statepb.OrderState) (Effects, error) {
+	if st.Facts == nil {
+		return s.out, nil
+	}
+	ready, err := published(s.r, s.env, order.GetEntity())
+	switch {
+	case err != nil:
+		return Effects{}, err
+	case !ready && order.GetFacts() == nil && order.GetSkipped():
+		s.skip(ReasonOrderNotPublished, WaitSkippedOrder)
+		return s.out, nil
+	case !ready:
+		s.park(WaitOrder, 0)
+		return s.out, nil
+	}
+	customer := order.GetPublishedCustomer()
+	if customer == nil {
+		customer = order.GetFacts().GetCustomer()
+	}
+	f, counts := s.r.slimRefund(st.Facts, customer, order.GetFacts())
+	value := s.r.encodeRefund(&f)
+	if s.fits(Refunds, st.Facts.GetId(), value) {
+		s.emit(Refunds, st.Facts.GetId(), value, counts)
+	}
+	return s.out, nil
+}
+
+// LedgerRecord accounts for a record that belongs to no entity.
+func (r *Rules) LedgerRecord(st *statepb.LedgerState, in *statepb.Input) {
+	if st.Entity == nil {
+		st.Entity = &statepb.Entity{}
+	}
+	s := newStep(r, &Env{}, "", st.Entity)
+	s.note(in.GetSource(), in.GetNote())
+}

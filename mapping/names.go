@@ -1,0 +1,35 @@
+package mapping
+
+import "strings"
+
+// collapse trims a name and makes every run of white space inside it one space.
+func collapse(name string) string { return strings.Join(strings.Fields(name), " ") }
+
+// splitName divides a collapsed full name into first and last name as edition
+// 2.0 wants it (mapping contract, Order, first_name and last_name).
+func splitName(name string) (first, last string) {
+	words := strings.Fields(name)
+	switch {
+	case len(words) == 0:
+		return "", ""
+	case len(words) == 1:
+		return words[0], ""
+	case isLastFirstPatronymic(words):
+		return words[1], words[0]
+	}
+	return words[0], strings.Join(words[1:], " ")
+}
+
+// isLastFirstPatronymic recognises "Last First Patronymic", where the
+// patronymic either has a Russian ending or is followed by оглы or кызы.
+func isLastFirstPatronymic(words []string) bool {
+	switch len(words) {
+	case 3:
+		w := strings.ToLower(words[2])
+		return strings.HasSuffix(w, "ич") || strings.HasSuffix(w, "вна") || strings.HasSuffix(w, "чна")
+	case 4:
+		w := strings.ToLower(words[3])
+		return w == "оглы" || w == "кызы"
+	}
+	return false
+}
