@@ -74,6 +74,14 @@ func (w watched) wantVenues(text string) {
 	}
 }
 
+// settleDown waits until the watcher has nothing to do, so that the next change
+// is seen because it is told, and not by a read that was due anyway.
+func (w watched) settleDown(text string) {
+	w.t.Helper()
+	w.Trigger()
+	w.wantVenues(text)
+}
+
 func (w watched) wantError(want string) {
 	w.t.Helper()
 	r := w.next()
@@ -107,6 +115,7 @@ func TestWatchOverwrittenAndRenamed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "directory.json")
 	write(t, path, oneVenue)
 	w := watch(t, path, oneVenue, nil)
+	w.settleDown(oneVenue)
 
 	write(t, path, twoVenues)
 	w.wantVenues(twoVenues)
@@ -130,13 +139,16 @@ func TestWatchSwappedLink(t *testing.T) {
 	symlink(t, "..1", filepath.Join(folder, "..data"))
 	symlink(t, "..data/directory.json", path)
 	w := watch(t, path, oneVenue, nil)
+	w.settleDown(oneVenue)
 
 	symlink(t, "..2", filepath.Join(folder, "..data_tmp"))
 	rename(t, filepath.Join(folder, "..data_tmp"), filepath.Join(folder, "..data"))
+	w.wantVenues(twoVenues)
+
 	if err := os.RemoveAll(filepath.Join(folder, "..1")); err != nil {
 		t.Fatal(err)
 	}
-	w.wantVenues(twoVenues)
+	w.settleDown(twoVenues)
 }
 
 // A link into another folder: the change happens where no watch on the link's
@@ -147,6 +159,7 @@ func TestWatchTargetOfLink(t *testing.T) {
 	write(t, target, oneVenue)
 	symlink(t, target, path)
 	w := watch(t, path, oneVenue, nil)
+	w.settleDown(oneVenue)
 	write(t, target, twoVenues)
 	w.wantVenues(twoVenues)
 }
@@ -216,8 +229,8 @@ func TestTriggerIsAnswered(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "directory.json")
 	write(t, path, oneVenue)
 	w := watch(t, path, oneVenue, nil)
-	w.Trigger()
-	w.wantVenues(oneVenue)
+	w.settleDown(oneVenue)
+	w.settleDown(oneVenue)
 }
 
 func TestWatchPollsWhereNothingIsTold(t *testing.T) {
@@ -242,8 +255,7 @@ func TestWatchIgnoresNeighbours(t *testing.T) {
 	for range 20 {
 		write(t, filepath.Join(folder, "neighbour"), "x")
 	}
-	w.Trigger() // comes after the neighbour's events, and is the only report
-	w.wantVenues(oneVenue)
+	w.settleDown(oneVenue) // comes after the neighbour's events, and is the only report
 	select {
 	case r := <-w.reports:
 		t.Errorf("another report: %+v", r)

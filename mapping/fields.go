@@ -185,7 +185,9 @@ func (r *Rules) slimOrder(f *statepb.OrderFacts, ev *statepb.EventFacts, currenc
 	}
 	sets := make(map[string]*statepb.TicketSet, len(ev.GetSets()))
 	for _, s := range ev.GetSets() {
-		sets[s.GetId()] = s
+		if s.GetId() != "" { // no ticket can name it
+			sets[s.GetId()] = s
+		}
 	}
 	o.Tickets = make([]slim.Ticket, len(f.GetTickets()))
 	for i, t := range f.GetTickets() {

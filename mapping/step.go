@@ -260,11 +260,12 @@ func tally(list []*statepb.Tally, reason string) []*statepb.Tally {
 // hold tells whether the entity may go on waiting for something that has a
 // limit, and until when. The hold starts when it is first asked for.
 func (s *step) hold(limit int64) (deadline int64, over bool) {
+	now := max(s.env.Now, 1) // 0 stands for no hold
 	if s.e.HoldSince == 0 {
-		s.e.HoldSince = max(s.env.Now, 1)
+		s.e.HoldSince = now
 	}
 	deadline = s.e.HoldSince + limit
-	return deadline, s.env.Now >= deadline
+	return deadline, now >= deadline
 }
 
 // endHold forgets the hold: what it was for has come.

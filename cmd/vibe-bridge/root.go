@@ -42,24 +42,23 @@ func newRoot(a *app) *cobra.Command {
 			a.started = false
 			return noSuchCommand(cmd, args)
 		},
+		// A command that has a PersistentPreRun of its own replaces this one.
 		PersistentPreRun: func(*cobra.Command, []string) { a.started = true },
+
+		SuggestionsMinimumDistance: 2,
 	}
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.SetUsageTemplate(root.UsageTemplate() + exitCodesFor())
+	// The root's help alone lists the exit codes.
+	root.SetUsageTemplate(root.UsageTemplate() + "{{if not .HasParent}}" + exitCodesHelp + "{{end}}")
 	root.AddCommand(
 		newVersionCommand(a),
 		newGenerateCommand(a),
 		newCaptureCommand(a),
 	)
 	return root
-}
-
-// exitCodesFor adds the exit codes to the root's help alone.
-func exitCodesFor() string {
-	return "{{if not .HasParent}}" + exitCodesHelp + "{{end}}"
 }
 
 func noSuchCommand(root *cobra.Command, args []string) error {

@@ -199,6 +199,12 @@ func TestFileProblems(t *testing.T) {
 	}
 }
 
+// A value that could not be read is one problem: that the default in its place
+// will not do is none.
+func TestUnreadValueIsNotValidated(t *testing.T) {
+	wantProblem(t, "FILE:1: source.brokers: want a list", "source: {brokers: {a: b}}\ntarget: {brokers: [b:1]}\n", nil)
+}
+
 func TestUnreadableFiles(t *testing.T) {
 	tests := []struct{ name, path, want string }{
 		{"none", filepath.Join(t.TempDir(), "none.yaml"), "no such file"},

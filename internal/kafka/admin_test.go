@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -235,4 +236,42 @@ func TestDescribeWithoutRights(t *testing.T) {
 	}
 	_, err = a.Create(t.Context(), mustPlan(t, a, []TopicSpec{{Name: "readable", Cluster: StateCluster, Partitions: 2, Config: map[string]string{"cleanup.policy": "compact"}}}))
 	wantError(t, err, []string{"DescribeConfigs"})
+}
+
+// Create returns when every broker shows the topic with its leaders, not only the one that was asked to create it.
+func TestCreateWaitsForAllBrokers(t *testing.T) {
+	tg := kafkatest.Embedded(t, embedded.Options{Brokers: 3})
+	a := testAdmin(t, tg)
+	specs := testSpecs(tg)[:1]
+	plan := mustPlan(t, a, specs)
+	var slow []*kfake.FaultHandle
+	const polls = 3
+	for node := range int32(3) {
+		slow = append(slow, tg.Embedded.Cluster().Fault(kfake.Fault{
+			Keys: []kmsg.Key{kmsg.Metadata}, Nodes: []int32{node}, Topic: specs[0].Name, Partitions: []int32{1}, Err: kerr.LeaderNotAvailable, Count: polls,
+		}))
+	}
+	if _, err := a.Create(t.Context(), plan); err != nil {
+		t.Fatal(err)
+	}
+	for node, f := range slow {
+		if f.Hits() < polls {
+			t.Errorf("broker %d was asked %d times before the topic was taken for visible, want %d", node, f.Hits(), polls)
+		}
+	}
+}
+
+func TestCreateStopsWaiting(t *testing.T) {
+	tg := kafkatest.Embedded(t, embedded.Options{})
+	a := testAdmin(t, tg)
+	specs := testSpecs(tg)[:1]
+	plan := mustPlan(t, a, specs)
+	tg.Embedded.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: specs[0].Name, Err: kerr.LeaderNotAvailable, Count: -1})
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 300*time.Millisecond, errors.New("the test's limit"))
+	defer cancel()
+	created, err := a.Create(ctx, plan)
+	wantError(t, err, []string{"the test's limit", "see the new topics", "left in place: " + specs[0].Name})
+	if len(created) != 1 {
+		t.Errorf("created %q", created)
+	}
 }

@@ -43,9 +43,9 @@ func TestCheckProfileAcceptsWhatItBuilds(t *testing.T) {
 
 func TestCheckProfileRefusesEachWeakening(t *testing.T) {
 	tests := map[string]func(*sarama.Config){
-		"Version":                            func(c *sarama.Config) { c.Version = sarama.V0_10_2_0; c.Producer.Idempotent = false },
+		"Version is 0.10.2.0":                func(c *sarama.Config) { c.Version = sarama.V0_10_2_0; c.Producer.Idempotent = false },
 		"ApiVersionsRequest":                 func(c *sarama.Config) { c.ApiVersionsRequest = false },
-		"Net.MaxOpenRequests":                func(c *sarama.Config) { c.Net.MaxOpenRequests = 5 },
+		"Net.MaxOpenRequests is 5":           func(c *sarama.Config) { c.Net.MaxOpenRequests = 5 },
 		"ChannelBufferSize is 0":             func(c *sarama.Config) { c.ChannelBufferSize = 0 },
 		"ChannelBufferSize is 100000":        func(c *sarama.Config) { c.ChannelBufferSize = 100000 },
 		"Metadata.AllowAutoTopicCreation":    func(c *sarama.Config) { c.Metadata.AllowAutoTopicCreation = true },

@@ -19,8 +19,7 @@ import (
 // that a repeated record has the same bytes, and a callback on every refused
 // record that runs before Goka's.
 type Producer struct {
-	route   func(topic string) (sarama.AsyncProducer, error)
-	fail    func(error)
+	hooks   ProducerHooks
 	all     []sarama.AsyncProducer
 	drained sync.WaitGroup
 
@@ -31,10 +30,25 @@ type Producer struct {
 // errProducerClosed refuses what is emitted after Close.
 var errProducerClosed = errors.New("producer is closed")
 
-// NewProducer starts a producer over clients that it owns from now on. route
-// gives the client of a topic; fail, if not nil, hears of every refused record.
-func NewProducer(clients []sarama.AsyncProducer, route func(topic string) (sarama.AsyncProducer, error), fail func(error)) *Producer {
-	p := &Producer{route: route, fail: fail, all: clients}
+// ProducerHooks are what a Producer asks and tells.
+type ProducerHooks struct {
+	// Route gives the client of a topic.
+	Route func(topic string) (sarama.AsyncProducer, error)
+	// Refused hears of every refused record.
+	Refused func(error)
+	// Observer, if not nil, sees every record.
+	Observer Observer
+}
+
+// Observer watches what is produced. Its methods are called from several goroutines.
+type Observer interface {
+	Sending(topic string, key, value []byte) // before the record is handed to the client
+	Acked(topic string, key, value []byte)   // after the brokers acknowledged it
+}
+
+// NewProducer starts a producer over clients that it owns from now on.
+func NewProducer(clients []sarama.AsyncProducer, hooks ProducerHooks) *Producer {
+	p := &Producer{hooks: hooks, all: clients}
 	for _, c := range clients {
 		p.drained.Add(2)
 		go p.acknowledge(c)
@@ -49,6 +63,7 @@ type delivery func(*sarama.ProducerMessage, error)
 func (p *Producer) acknowledge(c sarama.AsyncProducer) {
 	defer p.drained.Done()
 	for m := range c.Successes() {
+		p.observe(m, Observer.Acked)
 		m.Metadata.(delivery)(m, nil)
 	}
 }
@@ -57,9 +72,7 @@ func (p *Producer) refuse(c sarama.AsyncProducer) {
 	defer p.drained.Done()
 	for e := range c.Errors() {
 		err := fmt.Errorf("produce to %s: %w", e.Msg.Topic, e.Err)
-		if p.fail != nil {
-			p.fail(err)
-		}
+		p.hooks.Refused(err)
 		e.Msg.Metadata.(delivery)(nil, err)
 	}
 }
@@ -86,7 +99,7 @@ func (p *Producer) EmitWithHeaders(topic, key string, value []byte, headers goka
 // Send sends a record as it is; ended is called once, from another goroutine,
 // with the acknowledged record or an error. It must not send on this producer.
 func (p *Producer) Send(m *sarama.ProducerMessage, ended func(*sarama.ProducerMessage, error)) {
-	c, err := p.route(m.Topic)
+	c, err := p.hooks.Route(m.Topic)
 	if err != nil {
 		p.reject(err, ended)
 		return
@@ -98,13 +111,27 @@ func (p *Producer) Send(m *sarama.ProducerMessage, ended func(*sarama.ProducerMe
 		p.reject(errProducerClosed, ended)
 		return
 	}
+	p.observe(m, Observer.Sending)
 	c.Input() <- m
 }
 
-func (p *Producer) reject(err error, ended func(*sarama.ProducerMessage, error)) {
-	if p.fail != nil {
-		p.fail(err)
+func (p *Producer) observe(m *sarama.ProducerMessage, tell func(o Observer, topic string, key, value []byte)) {
+	if p.hooks.Observer == nil {
+		return
 	}
+	tell(p.hooks.Observer, m.Topic, encoded(m.Key), encoded(m.Value))
+}
+
+func encoded(e sarama.Encoder) []byte {
+	if e == nil {
+		return nil
+	}
+	b, _ := e.Encode() // strings and bytes cannot fail
+	return b
+}
+
+func (p *Producer) reject(err error, ended func(*sarama.ProducerMessage, error)) {
+	p.hooks.Refused(err)
 	go ended(nil, err) // Goka holds the promise's lock only while it adds callbacks, but be as asynchronous as a broker
 }
 

@@ -19,10 +19,11 @@ import (
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
 )
 
-// sendAll produces n numbered records of one key and collects their fates.
+// sendAll produces numbered records of one key and collects their fates.
 type sendAll struct {
 	t        *testing.T
 	producer sarama.AsyncProducer
+	numbers  chan int      // to send
 	acked    chan struct{} // one per acknowledgement
 	done     chan error    // nil when all are acknowledged
 }
@@ -37,9 +38,9 @@ func startSending(t *testing.T, c Cluster, d Dialer, topic string, n int) *sendA
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &sendAll{t: t, producer: p, acked: make(chan struct{}, n), done: make(chan error, 1)}
+	s := &sendAll{t: t, producer: p, numbers: make(chan int, n), acked: make(chan struct{}, n), done: make(chan error, 1)}
 	go func() {
-		for i := range n {
+		for i := range s.numbers {
 			p.Input() <- &sarama.ProducerMessage{Topic: topic, Key: sarama.StringEncoder("k"), Value: sarama.StringEncoder(strconv.Itoa(i))}
 		}
 	}()
@@ -56,6 +57,13 @@ func startSending(t *testing.T, c Cluster, d Dialer, topic string, n int) *sendA
 		s.done <- nil
 	}()
 	return s
+}
+
+// send has the numbers of [from, to) sent in the background.
+func (s *sendAll) send(from, to int) {
+	for i := from; i < to; i++ {
+		s.numbers <- i
+	}
 }
 
 // waitAcked waits for n acknowledgements.
@@ -84,6 +92,7 @@ func (s *sendAll) wait() {
 	case <-time.After(2 * time.Minute):
 		s.t.Fatal("not all acknowledged within two minutes")
 	}
+	close(s.numbers)
 	if err := s.producer.Close(); err != nil {
 		s.t.Error(err)
 	}
@@ -117,8 +126,10 @@ func TestProducerSurvivesABrokerRestart(t *testing.T) {
 	kafkatest.CreateTopic(t, addrs, "t", 1, nil)
 	d := &countingDialer{}
 	s := startSending(t, Cluster{Brokers: addrs, Replication: 1}, d, "t", n)
+	s.send(0, n/2)
 	s.waitAcked(n / 4)
 	first.Close()
+	s.send(n/2, n)
 	kafkatest.Eventually(t, "five refused connections", func() bool { return d.failed() >= 5 })
 	second, err := embedded.Start(o)
 	if err != nil {

@@ -24,8 +24,10 @@ const (
 	// acknowledged. Merely delivered is not in flight: the goroutine that would
 	// begin it may be the one that asks, and would wait for itself.
 	InFlight
-	// Acked: below the committed offset at the session's start, or done in it.
+	// Acked: done in this session.
 	Acked
+	// Committed: below the committed offset at the session's start.
+	Committed
 )
 
 // ErrSessionOver is returned by Wait when the session ended first. The record at
@@ -41,16 +43,18 @@ type TrackerOptions struct {
 	Window int // records per topic-partition; 0: DefaultWindow
 	// KeepRecords keeps every record until it is done, for Record.
 	KeepRecords bool
-	// Committed reads the group's committed offsets with their metadata.
-	Committed func(topics map[string][]int32) (map[string]map[int32]Commit, error)
+	// Commits reads what the group committed, and where its topics end.
+	Commits func(topics map[string][]int32) (map[string]map[int32]Commit, error)
 	// AcceptForeignOffsets takes over offsets that this program did not commit.
 	AcceptForeignOffsets bool
 }
 
-// Commit is a committed offset. Offset is negative when there is none.
+// Commit is a committed offset, negative when there is none, and the end of the
+// partition at that moment.
 type Commit struct {
 	Offset   int64
 	Metadata string
+	End      int64
 }
 
 // Tracker wraps a sarama consumer group for Goka. It passes on marks only up to
@@ -141,6 +145,13 @@ func (t *Tracker) Status(topic string, partition int32, offset int64) Status {
 		return w.status(offset)
 	}
 	return Unseen
+}
+
+// MayReplay tells whether a record may have been processed before, in a session
+// that ended: it was in the topic when the present session began.
+func (t *Tracker) MayReplay(topic string, partition int32, offset int64) bool {
+	s := t.session.Load()
+	return s == nil || offset < s.commits[topic][partition].End
 }
 
 // Wait waits until a record that is in flight is acknowledged. It returns
@@ -363,10 +374,10 @@ func EndedRecords(c Commit) (n uint64, ok bool) {
 
 // readCommits loads the committed offsets' metadata and refuses foreign ones.
 func (t *Tracker) readCommits(s *trackedSession) error {
-	if t.opts.Committed == nil || len(s.windows) == 0 {
+	if t.opts.Commits == nil || len(s.windows) == 0 {
 		return nil
 	}
-	commits, err := t.opts.Committed(s.Claims())
+	commits, err := t.opts.Commits(s.Claims())
 	if err != nil {
 		return fmt.Errorf("read committed offsets of group %s: %w", t.opts.Group, err)
 	}

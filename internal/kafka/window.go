@@ -33,6 +33,7 @@ type window struct {
 	slots   []slot
 	head    int
 	mark    int64
+	initial int64  // mark at the session's start
 	count   uint64 // records of this partition ended since the group began
 	limit   int
 	waiters map[int64]chan struct{}
@@ -40,13 +41,13 @@ type window struct {
 }
 
 func newWindow(limit int) *window {
-	return &window{mark: -1, limit: limit, waiters: map[int64]chan struct{}{}}
+	return &window{mark: -1, initial: -1, limit: limit, waiters: map[int64]chan struct{}{}}
 }
 
 func (w *window) start(committed int64, count uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.mark, w.count = committed, count
+	w.mark, w.initial, w.count = committed, committed, count
 }
 
 // deliver appends a record. full is non-nil when the window is full: wait for it
@@ -138,11 +139,12 @@ func (w *window) status(offset int64) Status {
 }
 
 func (w *window) statusLocked(offset int64) Status {
-	if offset < w.mark {
-		return Acked
-	}
 	s := w.find(offset)
 	switch {
+	case offset < w.initial:
+		return Committed
+	case offset < w.mark:
+		return Acked
 	case s == nil:
 		return Unseen
 	case s.state == done:
@@ -157,7 +159,7 @@ func (w *window) statusLocked(offset int64) Status {
 func (w *window) wait(offset int64) <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.statusLocked(offset) == Acked {
+	if w.statusLocked(offset) >= Acked {
 		return nil
 	}
 	ch := w.waiters[offset]

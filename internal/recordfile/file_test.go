@@ -248,6 +248,28 @@ func TestStandardStreams(t *testing.T) {
 	}
 }
 
+func TestFlush(t *testing.T) {
+	for _, name := range []string{"a.ndjson", "a.ndjson.gz"} {
+		w, err := Create(filepath.Join(t.TempDir(), name), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Discard()
+		if err := errors.Join(w.Write(goldenRecords[0]), w.Flush()); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := readFile(w.file.Name()); len(got) != 1 || name == "a.ndjson" && err != nil {
+			t.Errorf("%s: after Flush the file holds %v, %v", name, got, err)
+		}
+		if err := errors.Join(w.Write(goldenRecords[1]), w.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := readFile(w.final); !reflect.DeepEqual(got, goldenRecords[:2]) || err != nil {
+			t.Errorf("%s: after Close the file holds %v, %v", name, got, err)
+		}
+	}
+}
+
 func zipped(t *testing.T, data []byte) []byte {
 	t.Helper()
 	var out bytes.Buffer

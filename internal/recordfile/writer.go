@@ -119,6 +119,17 @@ func (w *Writer) write(r *Record) error {
 	return nil
 }
 
+// Flush hands what was written on to the file or stream, for a reader that
+// waits at its other end. Close does it too.
+func (w *Writer) Flush() error {
+	if w.err == nil {
+		if err := w.flush(); err != nil {
+			w.err = fmt.Errorf("write records: %s: %w", w.name, err)
+		}
+	}
+	return w.err
+}
+
 // Count is the number of records written.
 func (w *Writer) Count() int64 { return w.count }
 
@@ -144,7 +155,7 @@ func (w *Writer) Discard() {
 }
 
 func (w *Writer) finish() error {
-	if err := w.flush(); err != nil {
+	if err := w.finishStream(); err != nil {
 		return fmt.Errorf("write records: %s: %w", w.name, err)
 	}
 	if w.file == nil {
@@ -157,6 +168,13 @@ func (w *Writer) finish() error {
 }
 
 func (w *Writer) flush() error {
+	if err := w.output.Flush(); err != nil || w.zip == nil {
+		return err
+	}
+	return w.zip.Flush()
+}
+
+func (w *Writer) finishStream() error {
 	if err := w.output.Flush(); err != nil || w.zip == nil {
 		return err
 	}

@@ -116,16 +116,16 @@ func TestStoppingEarlyGivesPrefix(t *testing.T) {
 // TestFlawlessSeasonIsInOrder is the promise of Hostile 0.
 func TestFlawlessSeasonIsInOrder(t *testing.T) {
 	partners, sets, payable := map[string]bool{}, map[string]map[string]bool{}, map[string]map[string]bool{}
-	refunds, statuses := 0, map[legacyproto.Order_Status]int{}
-	for r := range season.Generate(season.Config{Orders: 10_000, Seed: 3}) {
+	refunds, statuses := 0, map[intake.Order_Status]int{}
+	for r := range season.Generate(season.Config{Orders: 5_000, Seed: 3}) {
 		m, err := decode(r)
 		if err != nil {
 			t.Fatalf("%s %s: %v", r.Topic, r.Key, err)
 		}
 		switch m := m.(type) {
-		case *legacyproto.Partner:
+		case *intake.Partner:
 			partners[m.GetId()] = true
-		case *legacyproto.Event:
+		case *intake.Event:
 			if !partners[m.GetOrg()] {
 				t.Fatalf("event %s comes before its partner", m.GetId())
 			}
@@ -133,7 +133,7 @@ func TestFlawlessSeasonIsInOrder(t *testing.T) {
 			for _, s := range m.GetSets() {
 				sets[m.GetId()][s.GetId()] = true
 			}
-		case *legacyproto.Order:
+		case *intake.Order:
 			statuses[m.GetStatus()]++
 			tickets := map[string]bool{}
 			for _, ticket := range m.GetTickets() {
@@ -145,10 +145,10 @@ func TestFlawlessSeasonIsInOrder(t *testing.T) {
 			if len(tickets) < 1 || len(tickets) > 6 || len(tickets) != len(m.GetTickets()) {
 				t.Fatalf("order %s has %d tickets", m.GetId(), len(tickets))
 			}
-			if m.GetStatus() == legacyproto.Order_DONE {
+			if m.GetStatus() == intake.Order_DONE {
 				payable[m.GetId()] = tickets
 			}
-		case *legacyproto.RefundRequest:
+		case *intake.RefundRequest:
 			refunds++
 			if len(m.GetTickets()) == 0 {
 				t.Fatalf("refund %s has no tickets", m.GetId())
@@ -160,16 +160,16 @@ func TestFlawlessSeasonIsInOrder(t *testing.T) {
 			}
 		}
 	}
-	if refunds < 300 || refunds > 600 {
+	if refunds < 150 || refunds > 300 {
 		t.Errorf("%d refund records, want about 4 %% of the orders and some twice", refunds)
 	}
-	if len(statuses) != 5 || statuses[legacyproto.Order_DONE] < 9_000 {
+	if len(statuses) != 5 || statuses[intake.Order_DONE] < 4_500 {
 		t.Errorf("statuses of orders: %v", statuses)
 	}
 }
 
 func TestFlawlessSeasonHasNoTrouble(t *testing.T) {
-	found := observe(t, season.Config{Orders: 8_000, Seed: 4})
+	found := observe(t, season.Config{Orders: 4_000, Seed: 4})
 	// A healthy publisher, too, repeats an order now and then.
 	if found[season.OrderDuplicate] == 0 {
 		t.Error("no order was published again unchanged")
@@ -201,7 +201,7 @@ func TestHostileSeasonHasEveryKind(t *testing.T) {
 
 // More hostility is more trouble, in about that proportion.
 func TestHostileIsAShare(t *testing.T) {
-	const orders = 8_000
+	const orders = 4_000
 	for _, hostile := range []float64{0.05, 0.5} {
 		made := season.Stats(season.Config{Orders: orders, Hostile: hostile}).Hostile
 		want := 0.15 * hostile * orders // the dose of orders without a phone
@@ -222,7 +222,7 @@ func TestIdentitiesHold(t *testing.T) {
 			homes[id] = home
 		}
 		var last time.Time
-		for r := range season.Generate(season.Config{Orders: 5_000, Seed: 6, Hostile: hostile}) {
+		for r := range season.Generate(season.Config{Orders: 3_000, Seed: 6, Hostile: hostile}) {
 			if r.Time.Before(last) {
 				t.Fatalf("hostile %v: time goes back from %v to %v", hostile, last, r.Time)
 			}
@@ -242,17 +242,17 @@ func TestIdentitiesHold(t *testing.T) {
 				t.Fatalf("hostile %v: %s has key %s", hostile, id, r.Key)
 			}
 			switch m := m.(type) {
-			case *legacyproto.Order:
+			case *intake.Order:
 				if m.GetEvent() != "" {
 					stay(m.GetId(), m.GetEvent())
 				}
-			case *legacyproto.RefundRequest:
+			case *intake.RefundRequest:
 				if m.GetEvent() != "" && m.GetOrder() != "" {
 					stay(m.GetId(), m.GetOrder()+m.GetEvent())
 				}
 			}
 		}
-		if passed := last.Sub(season.DefaultStart); passed < 110*24*time.Hour || passed > 130*24*time.Hour {
+		if passed := last.Sub(season.DefaultStart); passed < 110*24*time.Hour || passed > 140*24*time.Hour {
 			t.Errorf("hostile %v: the season lasts %v", hostile, passed)
 		}
 	}
@@ -268,18 +268,18 @@ func TestIDsAreUnique(t *testing.T) {
 		}
 		kinds[id] = kind
 	}
-	for r := range season.Generate(season.Config{Orders: 5_000}) {
+	for r := range season.Generate(season.Config{Orders: 2_000}) {
 		note(string(r.Key), r.Topic)
 		m, err := decode(r)
 		if err != nil {
 			t.Fatal(err)
 		}
 		switch m := m.(type) {
-		case *legacyproto.Event:
+		case *intake.Event:
 			for _, s := range m.GetSets() {
 				note(s.GetId(), "set of "+m.GetId())
 			}
-		case *legacyproto.Order:
+		case *intake.Order:
 			for _, ticket := range m.GetTickets() {
 				note(ticket.GetId(), "ticket of "+m.GetId())
 			}
@@ -287,9 +287,26 @@ func TestIDsAreUnique(t *testing.T) {
 	}
 }
 
+// Not only the projections must be able to read a flawless season.
+func TestFlawlessSeasonFitsFullSchema(t *testing.T) {
+	full := map[string]proto.Message{
+		season.TopicPartners: new(legacyproto.Partner), season.TopicEvents: new(legacyproto.Event),
+		season.TopicOrders: new(legacyproto.Order), season.TopicRefunds: new(legacyproto.RefundRequest),
+	}
+	for r := range season.Generate(season.Config{Orders: 1_000}) {
+		m := full[r.Topic]
+		if err := proto.Unmarshal(r.Value, m); err != nil {
+			t.Fatalf("%s %s: %v", r.Topic, r.Key, err)
+		}
+		if len(m.ProtoReflect().GetUnknown()) > 0 {
+			t.Fatalf("%s %s has fields that the schema does not have", r.Topic, r.Key)
+		}
+	}
+}
+
 func TestRecordSizes(t *testing.T) {
 	sizes := map[string][]int{}
-	for r := range season.Generate(season.Config{Orders: 5_000}) {
+	for r := range season.Generate(season.Config{Orders: 2_000}) {
 		sizes[r.Topic] = append(sizes[r.Topic], len(r.Value))
 	}
 	limits := map[string]struct{ least, meanLeast, meanMost, most int }{
@@ -324,7 +341,7 @@ var fictionalPhone = regexp.MustCompile(`^(\+7900000\d{4}|\+44207946\d{4}|\+1202
 
 func TestContactsAreMadeUp(t *testing.T) {
 	notations := map[string]bool{}
-	for r := range season.Generate(season.Config{Orders: 5_000, Seed: 8}) {
+	for r := range season.Generate(season.Config{Orders: 3_000, Seed: 8}) {
 		if r.Topic != season.TopicOrders {
 			continue
 		}
@@ -354,7 +371,7 @@ func TestContactsAreMadeUp(t *testing.T) {
 func TestMostEventUpdatesChangeNothing(t *testing.T) {
 	last := map[string]*intake.Event{}
 	updates, changes := 0, 0
-	for r := range season.Generate(season.Config{Orders: 10_000}) {
+	for r := range season.Generate(season.Config{Orders: 6_000}) {
 		if r.Topic != season.TopicEvents {
 			continue
 		}
@@ -371,7 +388,7 @@ func TestMostEventUpdatesChangeNothing(t *testing.T) {
 		last[e.GetId()] = e
 	}
 	share := float64(changes) / float64(updates)
-	if updates < 3_000 || share < 0.02 || share > 0.2 {
+	if updates < 1_500 || share < 0.02 || share > 0.2 {
 		t.Errorf("%d of %d event updates change something", changes, updates)
 	}
 }
@@ -383,7 +400,7 @@ func TestSalesHavePeaks(t *testing.T) {
 	var events []string
 	var times []time.Time
 	seen := map[string]bool{}
-	for r := range season.Generate(season.Config{Orders: 10_000}) {
+	for r := range season.Generate(season.Config{Orders: 6_000}) {
 		if r.Topic != season.TopicOrders || seen[string(r.Key)] {
 			continue
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -66,10 +67,15 @@ func prefix(s *Store) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	var gotSum sum
+	for key, value := range got {
+		gotSum.toggle(key, value)
+	}
 	n = -1
 	want := map[string]string{}
+	var wantSum sum
 	for i := 0; ; i++ {
-		same := len(got) == len(want) && maps.Equal(got, want)
+		same := gotSum == wantSum && maps.Equal(got, want)
 		if same {
 			n = i
 		}
@@ -77,15 +83,26 @@ func prefix(s *Store) (n int, err error) {
 			break
 		}
 		key, value := operation(i)
-		delete(want, key)
+		if old, ok := want[key]; ok {
+			wantSum.toggle(key, old)
+			delete(want, key)
+		}
 		if value != nil {
 			want[key] = string(value)
+			wantSum.toggle(key, string(value))
 		}
 	}
 	if n < 0 {
 		return 0, fmt.Errorf("the %d keys of the store are no prefix of the writes", len(got))
 	}
 	return n, nil
+}
+
+// sum is a checksum of a set of pairs, which saves comparing the whole set each time.
+type sum uint64
+
+func (s *sum) toggle(key, value string) {
+	*s ^= sum(xxhash.Sum64String(fmt.Sprintf("%q=%q", key, value)))
 }
 
 // checkSurvivor checks a store that was opened after a crash, lets it recover from

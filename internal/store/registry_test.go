@@ -267,9 +267,9 @@ func writeDatabase(t *testing.T, dir string) {
 	t.Helper()
 	r := newTestRegistry(t, crashOptions(dir, nil))
 	s := openTestStore(t, r)
-	must(t, replay(s, 0, 5000, func(int) {}))
+	must(t, replay(s, 0, 1500, func(int) {}))
 	must(t, s.db.Flush())
-	must(t, replay(s, 5000, 5200, func(int) {}))
+	must(t, replay(s, 1500, 1600, func(int) {}))
 	must(t, r.Close())
 }
 

@@ -151,6 +151,20 @@ func CommittedOffsets(t testing.TB, addrs []string, group, topic string) map[int
 	return byPartition
 }
 
+// topicExists tells whether brokers show the topic.
+func topicExists(t testing.TB, addrs []string, topic string) bool {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	defer cancel()
+	cl := client(t, addrs)
+	defer cl.Close()
+	topics, err := kadm.NewClient(cl).ListTopics(ctx)
+	if err != nil {
+		t.Fatalf("list topics: %v", err)
+	}
+	return topics.Has(topic)
+}
+
 // Eventually fails the test unless the condition holds before the deadline of this package; what says
 // what was waited for. The condition is tried every few milliseconds.
 func Eventually(t testing.TB, what string, condition func() bool) {

@@ -64,6 +64,25 @@ func (in Instance) Status() (Status, error) {
 	return st, nil
 }
 
+// Listeners returns the addresses of each listener, by its name: CLIENT, INTERNAL (always plain), CONTROLLER.
+func (in Instance) Listeners() (map[string][]string, error) {
+	nodes, err := in.nodes()
+	if err != nil {
+		return nil, err
+	}
+	all := map[string][]string{}
+	for _, n := range nodes {
+		addrs, err := n.listeners()
+		if err != nil {
+			return nil, err
+		}
+		for name, addr := range addrs {
+			all[name] = append(all[name], addr)
+		}
+	}
+	return all, nil
+}
+
 // Stop ends the nodes, by process id, and waits until they are gone. A node that has not ended after grace is
 // killed: its data are wiped at the next start anyway. Stopping what does not run is no error.
 func (in Instance) Stop(grace time.Duration) error {

@@ -35,6 +35,9 @@ type Options struct {
 	ScramUsers []string
 	// KeepData starts the cluster on what it wrote and on the ports that it had, instead of wiping both.
 	KeepData bool
+	// Bound ends the brokers when the calling process ends, however that happens (on Linux; elsewhere it
+	// does nothing): for tests, which may be killed.
+	Bound bool
 	// Heap is the JVM's limit, for example "1g" (the default).
 	Heap string
 	// Log receives a few lines of progress; nil drops them.
@@ -123,7 +126,7 @@ func (in Instance) start(ctx context.Context, root string, jars Jars, o Options)
 			return nil, err
 		}
 		internal, client = append(internal, l["INTERNAL"]), append(client, l["CLIENT"])
-		if err := n.launch(root, jars, o.Heap, exited); err != nil {
+		if err := n.launch(root, jars, o, exited); err != nil {
 			return nil, err
 		}
 	}
@@ -231,8 +234,8 @@ func (n node) format(ctx context.Context, jars Jars, clusterID string, scramUser
 }
 
 // launch starts the node in a session of its own, so that it outlives this process and gets none of the terminal's
-// signals. Its end is reported on exited, for as long as this process lives.
-func (n node) launch(root string, jars Jars, heap string, exited chan<- error) error {
+// signals, unless o.Bound. Its end is reported on exited, for as long as this process lives.
+func (n node) launch(root string, jars Jars, o Options, exited chan<- error) error {
 	java, err := java()
 	if err != nil {
 		return err
@@ -243,12 +246,18 @@ func (n node) launch(root string, jars Jars, heap string, exited chan<- error) e
 		return fmt.Errorf("start %s: %w", n.dir, err)
 	}
 	defer log.Close()
-	cmd := exec.Command(java, "-Xmx"+heap, "-Xms256m", "-Djava.awt.headless=true",
-		"-Dlog4j2.configurationFile="+filepath.Join(root, "deploy", "kafka", "log4j2.properties"),
-		"-cp", jars.Classpath(), "kafka.Kafka", filepath.Join(n.dir, propsFile))
+	args := []string{"-Xmx" + o.Heap, "-Xms128m", "-Djava.awt.headless=true",
+		"-Dlog4j2.configurationFile=" + filepath.Join(root, "deploy", "kafka", "log4j2.properties")}
+	if o.Bound {
+		args = append(args, "-XX:TieredStopAtLevel=1") // lives for seconds: no time to win back a thorough compilation
+	}
+	cmd := exec.Command(java, append(args, "-cp", jars.Classpath(), "kafka.Kafka", filepath.Join(n.dir, propsFile))...)
 	cmd.Dir = n.dir
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if o.Bound {
+		endWithParent(cmd.SysProcAttr)
+	}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", n.dir, err)
 	}

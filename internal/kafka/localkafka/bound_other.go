@@ -1,0 +1,7 @@
+//go:build !linux
+
+package localkafka
+
+import "syscall"
+
+func endWithParent(*syscall.SysProcAttr) {}

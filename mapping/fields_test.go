@@ -1,0 +1,227 @@
+package mapping
+
+import (
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/ticketscloud/vibe-bridge/directory"
+	"github.com/ticketscloud/vibe-bridge/legacyproto/intake"
+	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
+	"github.com/ticketscloud/vibe-bridge/slim"
+)
+
+func TestSplitName(t *testing.T) {
+	for _, c := range []struct{ name, first, last string }{
+		{"", "", ""},
+		{"Анна", "Анна", ""},
+		{"Анна Примерова", "Анна", "Примерова"},
+		// Three words with a patronymic at the end.
+		{"Примеров Иван Иванович", "Иван", "Примеров"},
+		{"Примеров Иван Ильич", "Иван", "Примеров"},
+		{"Примеров Иван Кузьмич", "Иван", "Примеров"},
+		{"Примерова Анна Ивановна", "Анна", "Примерова"},
+		{"Примерова Анна Ильинична", "Анна", "Примерова"},
+		{"Примерова Анна Никитична", "Анна", "Примерова"},
+		{"Примерова Анна Кузьминична", "Анна", "Примерова"},
+		{"ПРИМЕРОВ ИВАН ИВАНОВИЧ", "ИВАН", "ПРИМЕРОВ"},
+		{"примерова анна ивановна", "анна", "примерова"},
+		{"Примерова-Тестова Анна-Мария Ивановна", "Анна-Мария", "Примерова-Тестова"},
+		// A patronymic of two words.
+		{"Примеров Али Вели оглы", "Али", "Примеров"},
+		{"Примерова Лейла Вели кызы", "Лейла", "Примерова"},
+		{"ПРИМЕРОВА ЛЕЙЛА ВЕЛИ КЫЗЫ", "ЛЕЙЛА", "ПРИМЕРОВА"},
+		// A patronymic at another place, or none.
+		{"Иван Иванович Примеров", "Иван", "Иванович Примеров"},
+		{"Иван Иванович", "Иван", "Иванович"},
+		{"Анна Ивановна", "Анна", "Ивановна"},
+		{"Анна Мария Примерова", "Анна", "Мария Примерова"},
+		{"Али Вели оглы", "Али", "Вели оглы"},
+		{"Примеров Иван Иванович младший", "Примеров", "Иван Иванович младший"},
+		{"Примеров Иван Петр Иванович", "Примеров", "Иван Петр Иванович"},
+		{"Примеров Али Вели Гасан оглы", "Примеров", "Али Вели Гасан оглы"},
+		{"оглы", "оглы", ""},
+		// Other alphabets have no Russian endings.
+		{"Anna Example", "Anna", "Example"},
+		{"Example Ivan Ivanovich", "Example", "Ivan Ivanovich"},
+		{"Anna van der Example", "Anna", "van der Example"},
+	} {
+		if first, last := splitName(c.name); first != c.first || last != c.last {
+			t.Errorf("splitName(%q) = %q, %q; want %q, %q", c.name, first, last, c.first, c.last)
+		}
+	}
+}
+
+func TestCollapse(t *testing.T) {
+	for _, c := range []struct{ name, want string }{
+		{"", ""}, {"   ", ""}, {"Anna", "Anna"}, {" Anna\t \nExample ", "Anna Example"},
+		{"Anna\u00a0Example", "Anna Example"}, {"\u2003Anna\u2003", "Anna"},
+	} {
+		if got := collapse(c.name); got != c.want {
+			t.Errorf("collapse(%q) = %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestNormalizePhone(t *testing.T) {
+	for _, c := range []struct{ phone, want string }{ // "": not a possible number
+		{"+79001234567", "+79001234567"},
+		{"8 (900) 123-45-67", "+79001234567"},
+		{"79001234567", "+79001234567"},
+		{"9001234567", "+79001234567"},
+		{"89001234567", "+79001234567"},
+		{"+7\u00a0900\u2011123\u201145\u201167", "+79001234567"},
+		{"tel:+79001234567", "+79001234567"},
+		{"8 10 44 20 7946 0958", "+442079460958"}, // the exit code of Russia
+		{"+375 29 123-45-67", "+375291234567"},
+		{"+998 90 123 45 67", "+998901234567"},
+		{"+1 212 555 0100", "+12125550100"},
+		// Signs around the number.
+		{"\t+79001234567\r\n", "+79001234567"},
+		{"(+79001234567)", "+79001234567"},
+		{"+79001234567;", "+79001234567"},
+		{"+79001234567,\u00a0", "+79001234567"},
+		// What an extension is cut off from.
+		{"+79001234567 доб. 12", "+79001234567"},
+		{"+79001234567 ext 12", "+79001234567"},
+		// Impossible ones.
+		{"", ""}, {" ", ""}, {"+", ""}, {";", ""}, {"abc", ""}, {"112", ""}, {"+7900123456", ""}, {"+790012345678", ""},
+		{"+0123456789", ""}, {"+79001234567+79007654321", ""}, {"buyer@example.com", ""},
+		{"+7900123456789012345678901234567890", ""},
+	} {
+		got, ok := normalizePhone(c.phone)
+		if got != c.want || ok != (c.want != "") {
+			t.Errorf("normalizePhone(%q) = %q, %v; want %q", c.phone, got, ok, c.want)
+		}
+		if !ok {
+			continue
+		}
+		if again, ok := normalizePhone(got); again != got || !ok {
+			t.Errorf("normalizePhone(%q) = %q, %v; it is normalised already", got, again, ok)
+		}
+	}
+}
+
+func TestSlimCurrency(t *testing.T) {
+	for _, c := range []struct{ currency, want string }{
+		{"rub", "RUB"}, {"EUR", "EUR"}, {"Usd", "USD"}, {"gbp", "GBP"}, {"cny", "CNY"},
+		{"kzt", ""}, {"", ""}, {" rub", ""}, {"RUBLES", ""},
+	} {
+		if got, ok := slimCurrency(c.currency); got != c.want || ok != (c.want != "") {
+			t.Errorf("slimCurrency(%q) = %q, %v; want %q", c.currency, got, ok, c.want)
+		}
+	}
+}
+
+func TestStatusReason(t *testing.T) {
+	for want, statuses := range map[Reason][]interface{ String() string }{
+		"status_executed":    {intake.Order_EXECUTED},
+		"status_in_progress": {intake.Order_IN_PROGRESS, intake.RefundRequest_IN_PROGRESS},
+		"status_cancelled":   {intake.Order_CANCELLED},
+		"status_expired":     {intake.Order_EXPIRED},
+		"status_new":         {intake.RefundRequest_NEW},
+		"status_rejected":    {intake.RefundRequest_REJECTED},
+		"status_unknown":     {intake.Order_Status(5), intake.Order_Status(-1), intake.RefundRequest_Status(1 << 30)},
+	} {
+		for _, s := range statuses {
+			if got := statusReason(s); got != want {
+				t.Errorf("statusReason(%s) = %s, want %s", s, got, want)
+			}
+		}
+	}
+}
+
+func TestMillis(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		ts   *timestamppb.Timestamp
+		want *int64
+		bad  bool
+	}{
+		{"absent", nil, nil, false},
+		{"zero", &timestamppb.Timestamp{}, proto.Int64(0), false},
+		{"part of a millisecond", &timestamppb.Timestamp{Seconds: 1, Nanos: 1_999_999}, proto.Int64(1001), false},
+		{"before 1970", &timestamppb.Timestamp{Seconds: -1, Nanos: 500_000_000}, proto.Int64(-500), false},
+		{"year 1", timestamppb.New(time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)), proto.Int64(-62135596800000), false},
+		{"year 9999", &timestamppb.Timestamp{Seconds: 253402300799}, proto.Int64(253402300799000), false},
+		{"year 10000", &timestamppb.Timestamp{Seconds: 253402300800}, nil, true},
+		{"year 0", &timestamppb.Timestamp{Seconds: -62135596801}, nil, true},
+		{"nanos below 0", &timestamppb.Timestamp{Nanos: -1}, nil, true},
+		{"nanos above a second", &timestamppb.Timestamp{Nanos: 1_000_000_000}, nil, true},
+	} {
+		got, bad := millis(c.ts)
+		if bad != c.bad || (got == nil) != (c.want == nil) || (got != nil && *got != *c.want) {
+			t.Errorf("%s: %v, bad %v; want %v, %v", c.name, got, bad, c.want, c.bad)
+		}
+	}
+}
+
+// A change of the directory re-emits the events that it touches, and no others.
+func TestDirectoryChange(t *testing.T) {
+	rules := simRules(slim.Edition1)
+	parse := func(json string) *directory.Directory {
+		d, err := directory.Parse([]byte(json), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	rules.Directory = parse(`{"venues":[{"id":"venue1","name":"Grand Hall"},{"id":"venue2","name":"Pier"}]}`)
+	first, recheck := Cause{1, 1}, Cause{2, 1}
+	statuses := map[Cause]Status{first: Committed, recheck: Acked}
+	st := &statepb.EventState{}
+	facts := &statepb.EventFacts{Id: "event1", Name: "Evening", Start: proto.Int64(0), Venue: "venue1"}
+	input := &statepb.Input{Source: &statepb.Source{}, Body: &statepb.Input_Event{Event: facts}}
+	if out := rules.EventRecord(testEnv(first, statuses), "event1", st, input); len(out.Emits) != 1 {
+		t.Fatalf("%d emissions at first", len(out.Emits))
+	}
+	for _, c := range []struct {
+		name, directory string
+		emits           int
+	}{
+		{"another venue's name", `{"venues":[{"id":"venue1","name":"Grand Hall"},{"id":"venue2","name":"Old Pier"}]}`, 0},
+		{"the venue's name", `{"venues":[{"id":"venue1","name":"Great Hall"}]}`, 1},
+		{"nothing", `{"venues":[{"name":"Great Hall","id":"venue1"}]}`, 0},
+		{"the venue is gone", `{}`, 1},
+	} {
+		rules.Directory = parse(c.directory)
+		recheck.Offset++
+		statuses[recheck] = Acked
+		out := rules.EventRecheck(testEnv(recheck, statuses), "event1", st)
+		if len(out.Emits) != c.emits {
+			t.Errorf("%s: %d emissions, want %d", c.name, len(out.Emits), c.emits)
+		}
+		if c.emits == 1 && out.Counts[len(out.Counts)-1] != CountReEmitted {
+			t.Errorf("%s: counts %q, want %s at the end", c.name, out.Counts, CountReEmitted)
+		}
+	}
+	if st.GetEntity().GetTallies().GetEmitted() != 1 {
+		t.Errorf("emitted is %d; what is sent again is not in the balance", st.GetEntity().GetTallies().GetEmitted())
+	}
+}
+
+// A replay of a record whose sending was not acknowledged asks for it again and
+// gets the same bytes; its end is counted once.
+func TestReplayRepeats(t *testing.T) {
+	rules := simRules(slim.Edition1)
+	self := Cause{1, 1}
+	st := &statepb.EventState{}
+	facts := &statepb.EventFacts{Id: "event1", Name: "Evening", Start: proto.Int64(0)}
+	input := &statepb.Input{Source: &statepb.Source{Offset: 7}, Body: &statepb.Input_Event{Event: facts}}
+	first := rules.EventRecord(testEnv(self, nil), "event1", st, input)
+	again := rules.EventRecord(testEnv(self, nil), "event1", st, input)
+	if len(first.Emits) != 1 || len(again.Emits) != 1 {
+		t.Fatalf("%d and %d emissions, want one each", len(first.Emits), len(again.Emits))
+	}
+	if string(first.Emits[0].Value) != string(again.Emits[0].Value) {
+		t.Errorf("emitted %s, then %s", first.Emits[0].Value, again.Emits[0].Value)
+	}
+	if got := again.Counts[len(again.Counts)-1]; got != CountRepeated {
+		t.Errorf("the second sending counts %s", got)
+	}
+	if got := st.GetEntity().GetTallies().GetEmitted(); got != 1 {
+		t.Errorf("emitted is %d, want 1", got)
+	}
+}

@@ -1,0 +1,273 @@
+package processors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/lovoo/goka"
+
+	"github.com/ticketscloud/vibe-bridge/directory"
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+	"github.com/ticketscloud/vibe-bridge/internal/store"
+	"github.com/ticketscloud/vibe-bridge/mapping"
+)
+
+// Config is what an instance needs. All instances of a deployment have equal
+// ones, but for StateDir and Log.
+type Config struct {
+	Topics        Topics
+	Settings      TopicSettings
+	Rules         *mapping.Rules
+	ApplicationID string // header application-id
+	SourceHeader  bool   // whether slim records carry bridge-source
+
+	Source kafka.Cluster // legacy streams
+	State  kafka.Cluster // internal topics and tables
+	Target kafka.Cluster // slim streams
+
+	StateDir       string
+	SweepInterval  time.Duration
+	SessionTimeout time.Duration
+	// AcceptForeignOffsets goes on from committed offsets that this program did not commit.
+	AcceptForeignOffsets bool
+
+	Log      *slog.Logger
+	Observer kafka.Observer // nil: none
+}
+
+// Bridge is one instance.
+type Bridge struct {
+	cfg     Config
+	topics  Topics
+	log     *slog.Logger
+	rules   atomic.Pointer[mapping.Rules]
+	metrics *Metrics
+	stores  *store.Registry
+	gate    atomic.Pointer[group]
+}
+
+// New checks the configuration. Nothing is connected yet.
+func New(cfg Config) (*Bridge, error) {
+	if err := cfg.Rules.Validate(); err != nil {
+		return nil, err
+	}
+	if err := cfg.Topics.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	b := &Bridge{cfg: cfg, topics: cfg.Topics, log: cfg.Log, metrics: newMetrics()}
+	b.rules.Store(cfg.Rules)
+	return b, nil
+}
+
+// Metrics of this instance.
+func (b *Bridge) Metrics() *Metrics { return b.metrics }
+
+// SetDirectory puts another directory to use. Events that it touches are emitted
+// again by the next sweep.
+func (b *Bridge) SetDirectory(d *directory.Directory) {
+	rules := *b.rules.Load()
+	rules.Directory = d
+	b.rules.Store(&rules)
+}
+
+// Run runs the instance until ctx ends, and returns nil then; or until a
+// processor fails, and returns its error. A Bridge runs once.
+func (b *Bridge) Run(ctx context.Context) error {
+	admins, closeAdmins, err := OpenAdmins(b.cfg.Source, b.cfg.State, b.cfg.Target)
+	if err != nil {
+		return err
+	}
+	defer closeAdmins()
+	if err := b.checkTopics(ctx, admins); err != nil {
+		return err
+	}
+	b.stores, err = store.NewRegistry(store.Options{
+		Dir: filepath.Join(b.cfg.StateDir, b.topics.Name), Indexer: waiting, IndexVersion: waitingVersion, Logger: b.log,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := b.stores.Close(); err != nil {
+			b.log.Error("close state", "error", err)
+		}
+	}()
+	return b.runGroups(ctx, admins)
+}
+
+// runGroups runs all processors and the sweeper; the first error ends them all.
+func (b *Bridge) runGroups(ctx context.Context, admins kafka.Admins) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var running sync.WaitGroup
+	start := func(name string, run func(context.Context) error) {
+		running.Go(func() {
+			if err := run(ctx); err != nil {
+				stop(fmt.Errorf("%s: %w", name, err))
+			}
+		})
+	}
+	for _, s := range mapping.Streams {
+		p, err := b.intakeProcessor(admins, s)
+		if err != nil {
+			stop(err)
+			break
+		}
+		start(string(b.topics.intakeGroup(s)), p.Run)
+	}
+	if err := b.startTables(admins, start); err != nil {
+		stop(err)
+	}
+	running.Wait()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && cause != nil {
+		return cause
+	}
+	return nil
+}
+
+func (b *Bridge) startTables(admins kafka.Admins, start func(string, func(context.Context) error)) error {
+	org := &organizers{b.newGroup(b.topics.organizersGroup(), admins[kafka.StateCluster], false)}
+	orgProcessor, err := b.processor(org.group, org.graph(), b.cfg.State)
+	if err != nil {
+		return err
+	}
+	g := &gate{b.newGroup(b.topics.gateGroup(), admins[kafka.StateCluster], false)}
+	gateProcessor, err := b.processor(g.group, g.graph(), b.cfg.State)
+	if err != nil {
+		return err
+	}
+	b.gate.Store(g.group)
+	start(string(org.name), orgProcessor.Run)
+	start(string(g.name), gateProcessor.Run)
+	start("sweep", b.sweep)
+	return nil
+}
+
+func (b *Bridge) intakeProcessor(admins kafka.Admins, s mapping.Stream) (*goka.Processor, error) {
+	const keepRecords = true // for quarantine
+	in := &intake{group: b.newGroup(b.topics.intakeGroup(s), admins[kafka.SourceCluster], keepRecords), stream: s}
+	return b.processor(in.group, in.graph(), b.cfg.Source)
+}
+
+// newGroup prepares a group whose inputs are on the cluster of admin.
+func (b *Bridge) newGroup(name goka.Group, admin *kafka.Admin, keepRecords bool) *group {
+	tracker := kafka.NewTracker(kafka.TrackerOptions{
+		Group: string(name), KeepRecords: keepRecords,
+		AcceptForeignOffsets: b.cfg.AcceptForeignOffsets,
+		Commits: func(topics map[string][]int32) (map[string]map[int32]kafka.Commit, error) {
+			return admin.GroupCommits(string(name), topics)
+		},
+	})
+	return newGroup(b, name, tracker, b.stores)
+}
+
+// processor builds the Goka processor of a group whose inputs and table are on one cluster.
+func (b *Bridge) processor(g *group, graph *goka.GroupGraph, inputs kafka.Cluster) (*goka.Processor, error) {
+	consumer := func() (*sarama.Config, error) {
+		return inputs.ConsumerConfig(kafka.ConsumerOptions{SessionTimeout: b.cfg.SessionTimeout})
+	}
+	p, err := goka.NewProcessor(inputs.Brokers, graph,
+		goka.WithClientID(inputs.ClientID),
+		goka.WithHasher(newPrefixHasher),
+		goka.WithNilHandling(goka.NilProcess),
+		goka.WithLogger(gokaLogger{b.log.With("group", string(g.name))}),
+		goka.WithStorageBuilder(b.stores.Builder()),
+		goka.WithConsumerGroupBuilder(g.tracker.Builder(func(brokers []string, group, _ string) (sarama.ConsumerGroup, error) {
+			cfg, err := consumer()
+			if err != nil {
+				return nil, err
+			}
+			return sarama.NewConsumerGroup(brokers, group, cfg)
+		})),
+		goka.WithConsumerSaramaBuilder(func(brokers []string, _ string) (sarama.Consumer, error) {
+			cfg, err := consumer()
+			if err != nil {
+				return nil, err
+			}
+			return sarama.NewConsumer(brokers, cfg)
+		}),
+		goka.WithTopicManagerBuilder(func(brokers []string) (goka.TopicManager, error) {
+			cfg, err := inputs.AdminConfig(kafka.ClientOptions{})
+			if err != nil {
+				return nil, err
+			}
+			never := goka.NewTopicManagerConfig()
+			never.NoCreate = true // topics are planned and created by `vibe-bridge topics`
+			return goka.NewTopicManager(brokers, cfg, never)
+		}),
+		goka.WithProducerBuilder(g.buildProducer),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("group %s: %w", g.name, err)
+	}
+	return p, nil
+}
+
+// checkTopics refuses to run on topics that are missing, wrong, or not those
+// that the state was built from.
+func (b *Bridge) checkTopics(ctx context.Context, admins kafka.Admins) error {
+	if err := CheckTopics(admins, b.topics, b.cfg.Settings); err != nil {
+		return err
+	}
+	return kafka.CheckIdentity(ctx, admins[kafka.StateCluster], b.topics.Identity(), b.topics.StateTopics())
+}
+
+// CheckTopics reports topics that are missing or wrong, in one error.
+func CheckTopics(admins kafka.Admins, t Topics, s TopicSettings) error {
+	plan, err := admins.Plan(t.Specs(s))
+	if err != nil {
+		return err
+	}
+	if err := plan.Mismatch(); err != nil {
+		return err
+	}
+	if missing := plan.Missing(); len(missing) > 0 {
+		return &MissingTopicsError{Topics: missing}
+	}
+	return nil
+}
+
+// MissingTopicsError says which topics `vibe-bridge topics create` would create.
+type MissingTopicsError struct{ Topics []kafka.TopicSpec }
+
+func (e *MissingTopicsError) Error() string {
+	first := e.Topics[0]
+	return fmt.Sprintf("%d topics are missing, %s on the %s cluster among them: run `vibe-bridge topics create` with the same configuration",
+		len(e.Topics), first.Name, first.Cluster)
+}
+
+// OpenAdmins connects to the three clusters. Clusters that are configured alike share a client.
+func OpenAdmins(source, state, target kafka.Cluster) (kafka.Admins, func(), error) {
+	admins := kafka.Admins{}
+	closeAll := func() {
+		closed := map[*kafka.Admin]bool{}
+		for _, a := range admins {
+			if !closed[a] {
+				a.Close()
+			}
+			closed[a] = true
+		}
+	}
+	for _, c := range []struct {
+		name    string
+		cluster kafka.Cluster
+	}{{kafka.SourceCluster, source}, {kafka.StateCluster, state}, {kafka.TargetCluster, target}} {
+		a, err := kafka.NewAdmin(c.cluster)
+		if err != nil {
+			closeAll()
+			return nil, nil, fmt.Errorf("%s cluster: %w", c.name, err)
+		}
+		admins[c.name] = a
+	}
+	return admins, closeAll, nil
+}

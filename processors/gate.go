@@ -1,0 +1,78 @@
+package processors
+
+import (
+	"github.com/IBM/sarama"
+	"github.com/lovoo/goka"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/ticketscloud/vibe-bridge/mapping"
+	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
+	"github.com/ticketscloud/vibe-bridge/slim"
+)
+
+// gate decides what goes out and when: events before their orders, orders
+// before their refunds.
+type gate struct{ *group }
+
+func (g *gate) graph() *goka.GroupGraph {
+	t := g.b.topics
+	return goka.DefineGroup(t.gateGroup(),
+		goka.Input(t.internal(mapping.Events), rawCodec{}, g.record),
+		goka.Input(t.internal(mapping.Orders), rawCodec{}, g.record),
+		goka.Input(t.internal(mapping.Refunds), rawCodec{}, g.record),
+		goka.Input(t.answers(), rawCodec{}, g.answer),
+		goka.Loop(rawCodec{}, g.command),
+		goka.Output(t.memberships(), rawCodec{}),
+		goka.Output(goka.Stream(t.Slim[mapping.Events]), rawCodec{}),
+		goka.Output(goka.Stream(t.Slim[mapping.Orders]), rawCodec{}),
+		goka.Output(goka.Stream(t.Slim[mapping.Refunds]), rawCodec{}),
+		goka.Output(goka.Stream(t.Quarantine()), rawCodec{}),
+		goka.Persist(rawCodec{}),
+	)
+}
+
+func (g *gate) record(ctx goka.Context, value any)  { g.process(ctx, value, &statepb.Input{}) }
+func (g *gate) answer(ctx goka.Context, value any)  { g.process(ctx, value, &statepb.Answer{}) }
+func (g *gate) command(ctx goka.Context, value any) { g.process(ctx, value, &statepb.Loop{}) }
+
+func (g *gate) process(ctx goka.Context, value any, in proto.Message) {
+	out, ok := g.step(ctx, value, in, g.b.rules.Load().Gate)
+	if !ok {
+		return
+	}
+	for _, e := range out.Emits {
+		g.emit(ctx, e)
+	}
+	for _, m := range out.Memberships {
+		ctx.Emit(g.b.topics.memberships(), mapping.MemberKey(m.Org, m.Event), marshal(&statepb.Membership{Event: m.Event, Leave: m.Leave}))
+	}
+	for _, r := range out.Rejections {
+		g.reject(ctx, r)
+	}
+	if out.Scan != nil {
+		g.scan(ctx, out.Scan, func(key string) { ctx.Loopback(key, marshal(mapping.Recheck(key).Command)) })
+	}
+}
+
+func (g *gate) emit(ctx goka.Context, e mapping.Emit) {
+	source := ""
+	if g.b.cfg.SourceHeader {
+		source = slim.Source(g.b.topics.Legacy[e.Stream], e.Source.GetPartition(), e.Source.GetOffset())
+	}
+	headers := goka.Headers{}
+	for _, h := range slim.Headers(g.b.rules.Load().Encoding, g.b.cfg.ApplicationID, source) {
+		headers[h.Key] = h.Value
+	}
+	ctx.Emit(goka.Stream(g.b.topics.Slim[e.Stream]), e.Key, e.Value, goka.WithCtxEmitHeaders(headers))
+	g.b.metrics.emitted(e.Stream)
+}
+
+// reject quarantines a record whose bytes are not here any more: the headers say
+// where it is.
+func (g *gate) reject(ctx goka.Context, r mapping.Rejection) {
+	m := &sarama.ProducerMessage{Topic: g.b.topics.Quarantine()}
+	for _, h := range mapping.QuarantineHeaders(g.b.topics.Legacy[r.Stream], r.Source.GetPartition(), r.Source.GetOffset(), mapping.StageGate, r.Reason) {
+		m.Headers = append(m.Headers, sarama.RecordHeader{Key: []byte(h.Key), Value: h.Value})
+	}
+	g.send(ctx, m)
+}

@@ -1,0 +1,199 @@
+package processors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/lovoo/goka"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+	"github.com/ticketscloud/vibe-bridge/internal/store"
+	"github.com/ticketscloud/vibe-bridge/mapping"
+)
+
+// group is what every processor group has in common.
+type group struct {
+	b        *Bridge
+	name     goka.Group
+	tracker  *kafka.Tracker
+	producer *kafka.Producer
+	stores   *store.Registry // nil for a group without state
+	inputs   map[string]int32
+	byNumber map[int32]string
+}
+
+func newGroup(b *Bridge, name goka.Group, tracker *kafka.Tracker, stores *store.Registry) *group {
+	g := &group{b: b, name: name, tracker: tracker, stores: stores, inputs: b.topics.inputNumbers(), byNumber: map[int32]string{}}
+	for topic, n := range g.inputs {
+		g.byNumber[n] = topic
+	}
+	return g
+}
+
+// begin is the first thing every callback does (protocol rule R3).
+func (g *group) begin(ctx goka.Context) {
+	g.tracker.Begin(string(ctx.Topic()), ctx.Partition(), ctx.Offset())
+}
+
+// send produces a record outside Goka and holds Goka's commit of the input back
+// until it is acknowledged.
+func (g *group) send(ctx goka.Context, m *sarama.ProducerMessage) {
+	commit := ctx.DeferCommit()
+	g.producer.Send(m, func(_ *sarama.ProducerMessage, err error) { commit(err) })
+}
+
+// step decodes an input, runs a pure step over the partition's store, and writes
+// the state. ok is false when the callback must return at once.
+func (g *group) step(ctx goka.Context, value any, in proto.Message,
+	run func(*mapping.Env, string, mapping.Reader, proto.Message) (mapping.Outcome, error),
+) (out mapping.Outcome, ok bool) {
+	g.begin(ctx)
+	if err := g.decode(ctx, value, in); err != nil {
+		ctx.Fail(err)
+		return out, false
+	}
+	st := g.stores.Open(tableOf(g.name), ctx.Partition())
+	if st == nil {
+		ctx.Fail(fmt.Errorf("%s: no store of partition %d", g.name, ctx.Partition()))
+		return out, false
+	}
+	out, err := run(g.env(ctx, st), ctx.Key(), st.Get, in)
+	if err != nil {
+		g.giveUp(ctx, err)
+		return out, false
+	}
+	switch {
+	case out.Delete:
+		ctx.Delete()
+	case out.Value != nil:
+		ctx.SetValue(out.Value)
+	}
+	for _, l := range out.Loops {
+		ctx.Loopback(l.Key, marshal(l.Command))
+	}
+	g.b.metrics.count(out.Counts)
+	return out, true
+}
+
+func (g *group) decode(ctx goka.Context, value any, in proto.Message) error {
+	raw, _ := value.([]byte)
+	if err := proto.Unmarshal(raw, in); err != nil {
+		return fmt.Errorf("%s: %s/%d/%d is not a record of this program; has something else written to the internal topic?", g.name, ctx.Topic(), ctx.Partition(), ctx.Offset())
+	}
+	return nil
+}
+
+// giveUp ends a callback that cannot finish. A session that is over is nobody's
+// fault: the record is abandoned and comes again. Anything else ends the
+// processor. ctx.Fail may return while the processor shuts down, so callers
+// return right after.
+func (g *group) giveUp(ctx goka.Context, err error) {
+	g.tracker.Abandon(string(ctx.Topic()), ctx.Partition(), ctx.Offset())
+	if !errors.Is(err, kafka.ErrSessionOver) {
+		ctx.Fail(err)
+	}
+}
+
+func (g *group) env(ctx goka.Context, st *store.Store) *mapping.Env {
+	topic, partition := string(ctx.Topic()), ctx.Partition()
+	return &mapping.Env{
+		Now:        time.Now().UnixMilli(),
+		Self:       mapping.Cause{Topic: g.inputs[topic], Offset: ctx.Offset()},
+		Generation: g.tracker.Generation(),
+		Replay:     g.tracker.MayReplay(topic, partition, ctx.Offset()),
+		Status:     func(c mapping.Cause) mapping.Status { return g.status(c, partition) },
+		Settle:     func(c mapping.Cause) (mapping.Status, error) { return g.settle(ctx.Context(), c, partition) },
+		Waiting: func(prefix string) bool {
+			found := false
+			err := st.ScanWaiting(prefix, "", 1, func(string, store.Waiting) bool { found = true; return false })
+			return found || err != nil // a scan that fails here fails again where it can be reported
+		},
+	}
+}
+
+func (g *group) status(c mapping.Cause, partition int32) mapping.Status {
+	topic, known := g.byNumber[c.Topic]
+	if !known {
+		return mapping.Unseen
+	}
+	return statusOf(g.tracker.Status(topic, partition, c.Offset))
+}
+
+func statusOf(s kafka.Status) mapping.Status {
+	switch s {
+	case kafka.InFlight:
+		return mapping.InFlight
+	case kafka.Acked:
+		return mapping.Acked
+	case kafka.Committed:
+		return mapping.Committed
+	}
+	return mapping.Unseen
+}
+
+// settle waits while a cause is in flight. It blocks the partition, for a round
+// trip to the brokers at most.
+func (g *group) settle(ctx context.Context, c mapping.Cause, partition int32) (mapping.Status, error) {
+	s := g.status(c, partition)
+	if s != mapping.InFlight {
+		return s, nil
+	}
+	if err := g.tracker.Wait(ctx, g.byNumber[c.Topic], partition, c.Offset); err != nil {
+		return s, err
+	}
+	return mapping.Acked, nil
+}
+
+// scan visits one page of the keys that a command concerns, and sends the
+// command on when there are more.
+func (g *group) scan(ctx goka.Context, s *mapping.Scan, visit func(key string)) {
+	st := g.stores.Open(tableOf(g.name), ctx.Partition())
+	if st == nil {
+		ctx.Fail(fmt.Errorf("%s: no store of partition %d", g.name, ctx.Partition()))
+		return
+	}
+	seen, last := 0, ""
+	each := func(key string, wait mapping.WaitReason) bool {
+		seen, last = seen+1, key
+		if s.Wanted(key, wait) {
+			visit(key)
+		}
+		return true
+	}
+	var err error
+	if s.Waiting {
+		err = st.ScanWaiting(s.Prefix, s.After, mapping.PageSize, func(key string, w store.Waiting) bool {
+			return each(key, mapping.WaitReason(w.Reason))
+		})
+	} else {
+		err = st.Scan(s.Prefix, s.After, mapping.PageSize, func(key string, _ []byte) bool { return each(key, mapping.WaitNone) })
+	}
+	if err != nil {
+		ctx.Fail(err)
+		return
+	}
+	if seen == mapping.PageSize {
+		next := s.Next(last)
+		ctx.Loopback(next.Key, marshal(next.Command))
+	}
+}
+
+// waiting tells the store which keys wait.
+func waiting(key string, value []byte) (store.Waiting, bool) {
+	row, err := mapping.DecodeRow(value)
+	if err != nil {
+		return store.Waiting{}, false
+	}
+	w := mapping.EntityOf(row).GetWait()
+	if w == nil {
+		return store.Waiting{}, false
+	}
+	return store.Waiting{Reason: uint8(w.GetReason()), Since: w.GetSince(), Deadline: w.GetDeadline()}, true
+}
+
+// waitingVersion is raised when the answers of waiting change.
+const waitingVersion = 1

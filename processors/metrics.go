@@ -1,0 +1,42 @@
+package processors
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ticketscloud/vibe-bridge/mapping"
+)
+
+// Metrics count what one instance does. They count processing, repeats after a
+// crash included; the exact accounting of records is ReadReport's.
+type Metrics struct {
+	Registry  *prometheus.Registry
+	consumedC *prometheus.CounterVec
+	emittedC  *prometheus.CounterVec
+	countedC  *prometheus.CounterVec
+}
+
+func newMetrics() *Metrics {
+	m := &Metrics{
+		Registry: prometheus.NewRegistry(),
+		consumedC: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "vibe_bridge_consumed_records_total", Help: "Legacy records that intake has read, by default topic name.",
+		}, []string{"topic"}),
+		emittedC: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "vibe_bridge_emitted_records_total", Help: "Slim records sent, by default legacy topic name.",
+		}, []string{"topic"}),
+		countedC: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "vibe_bridge_counted_total", Help: "What the mapping rules say to count, by reason.",
+		}, []string{"reason"}),
+	}
+	m.Registry.MustRegister(m.consumedC, m.emittedC, m.countedC)
+	return m
+}
+
+func (m *Metrics) consumed(s mapping.Stream) { m.consumedC.WithLabelValues(s.String()).Inc() }
+func (m *Metrics) emitted(s mapping.Stream)  { m.emittedC.WithLabelValues(s.String()).Inc() }
+
+func (m *Metrics) count(reasons []mapping.Reason) {
+	for _, r := range reasons {
+		m.countedC.WithLabelValues(string(r)).Inc()
+	}
+}

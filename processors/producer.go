@@ -1,0 +1,70 @@
+package processors
+
+import (
+	"fmt"
+	"hash"
+
+	"github.com/IBM/sarama"
+	"github.com/lovoo/goka"
+
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+)
+
+// buildProducer is Goka's producer builder: slim records go to the target
+// cluster, everything else to the state cluster. Slim records have a client of
+// their own even where the clusters are one: their limit on size is lower.
+func (g *group) buildProducer([]string, string, func() hash.Hash32) (goka.Producer, error) {
+	state, err := g.b.client(g.b.cfg.State)
+	if err != nil {
+		return nil, err
+	}
+	clients := []sarama.AsyncProducer{state}
+	var target sarama.AsyncProducer
+	if g.name == g.b.topics.gateGroup() {
+		if target, err = g.b.client(g.b.cfg.Target); err != nil {
+			state.Close()
+			return nil, err
+		}
+		clients = append(clients, target)
+	}
+	route := func(topic string) (sarama.AsyncProducer, error) {
+		switch {
+		case !g.b.topics.slimIs[topic]:
+			return state, nil
+		case target == nil:
+			return nil, fmt.Errorf("group %s does not write slim records", g.name)
+		}
+		return target, nil
+	}
+	g.producer = kafka.NewProducer(clients, kafka.ProducerHooks{Route: route, Refused: g.tracker.Fail, Observer: g.b.cfg.Observer})
+	return g.producer, nil
+}
+
+func (b *Bridge) client(c kafka.Cluster) (sarama.AsyncProducer, error) {
+	cfg, err := c.ProducerConfig(kafka.ProducerOptions{Partitioner: b.topics.partitioner})
+	if err != nil {
+		return nil, err
+	}
+	return sarama.NewAsyncProducer(c.Brokers, cfg)
+}
+
+// partitioner is sarama's view of Topics.partition.
+func (t Topics) partitioner(topic string) sarama.Partitioner { return topicPartitioner{t, topic} }
+
+type topicPartitioner struct {
+	topics Topics
+	topic  string
+}
+
+func (p topicPartitioner) Partition(m *sarama.ProducerMessage, partitions int32) (int32, error) {
+	if m.Key == nil {
+		return 0, nil // a quarantined record without a key
+	}
+	key, err := m.Key.Encode()
+	if err != nil {
+		return 0, err
+	}
+	return p.topics.partition(p.topic, key, partitions), nil
+}
+
+func (topicPartitioner) RequiresConsistency() bool { return true }

@@ -1,0 +1,198 @@
+package processors
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/IBM/sarama"
+
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+	"github.com/ticketscloud/vibe-bridge/mapping"
+)
+
+// Report is the state of a whole deployment, whatever instances run it: read
+// from the group tables and from the offsets that the groups committed.
+type Report struct {
+	Accounts *mapping.Accounts
+	Waiting  map[string]int // keys that wait, by reason
+	Holds    int            // of those, keys whose wait has a limit
+}
+
+// ReadReport reads both tables from their changelogs. It takes memory for one
+// entry per key.
+func ReadReport(ctx context.Context, admins kafka.Admins, state kafka.Cluster, t Topics) (*Report, error) {
+	r := &Report{Accounts: mapping.NewAccounts(), Waiting: map[string]int{}}
+	for _, table := range t.Tables() {
+		rows, err := readTable(ctx, state, table)
+		if err != nil {
+			return nil, fmt.Errorf("read table %s: %w", table, err)
+		}
+		for key, value := range rows {
+			if err := r.add(key, value); err != nil {
+				return nil, fmt.Errorf("read table %s: %w", table, err)
+			}
+		}
+	}
+	for _, s := range mapping.Streams {
+		n, err := ended(admins[kafka.SourceCluster], string(t.intakeGroup(s)), t.Legacy[s])
+		if err != nil {
+			return nil, err
+		}
+		r.Accounts[s].Consumed = n
+	}
+	return r, nil
+}
+
+func (r *Report) add(key string, value []byte) error {
+	row, err := mapping.DecodeRow(value)
+	if err != nil {
+		return err
+	}
+	r.Accounts.AddRow(key, row)
+	if w := mapping.EntityOf(row).GetWait(); w != nil {
+		r.Waiting[mapping.WaitReason(w.GetReason()).String()]++
+		if w.GetDeadline() != 0 {
+			r.Holds++
+		}
+	}
+	return nil
+}
+
+// ended is how many records of a topic a group has ended, from its commits.
+func ended(a *kafka.Admin, group, topic string) (uint64, error) {
+	partitions, err := a.Partitions(topic)
+	if err != nil {
+		return 0, err
+	}
+	commits, err := a.GroupCommits(group, map[string][]int32{topic: partitions})
+	if err != nil {
+		return 0, err
+	}
+	var sum uint64
+	for _, c := range commits[topic] {
+		n, _ := kafka.EndedRecords(c)
+		sum += n
+	}
+	return sum, nil
+}
+
+// readTable gives the newest value of every key of a compacted topic.
+func readTable(ctx context.Context, c kafka.Cluster, topic string) (map[string][]byte, error) {
+	cfg, err := c.ConsumerConfig(kafka.ConsumerOptions{})
+	if err != nil {
+		return nil, err
+	}
+	client, err := sarama.NewClient(c.Brokers, cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	consumer, err := sarama.NewConsumerFromClient(client)
+	if err != nil {
+		return nil, err
+	}
+	defer consumer.Close()
+	partitions, err := client.Partitions(topic)
+	if err != nil {
+		return nil, err
+	}
+	rows := map[string][]byte{}
+	for _, p := range partitions {
+		if err := readPartition(ctx, client, consumer, topic, p, rows); err != nil {
+			return nil, err
+		}
+	}
+	return rows, nil
+}
+
+func readPartition(ctx context.Context, client sarama.Client, consumer sarama.Consumer, topic string, p int32, rows map[string][]byte) error {
+	oldest, err := client.GetOffset(topic, p, sarama.OffsetOldest)
+	if err != nil {
+		return err
+	}
+	end, err := client.GetOffset(topic, p, sarama.OffsetNewest)
+	if err != nil || oldest >= end {
+		return err
+	}
+	pc, err := consumer.ConsumePartition(topic, p, oldest)
+	if err != nil {
+		return err
+	}
+	defer pc.Close()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-pc.Errors():
+			return err
+		case m := <-pc.Messages():
+			if m == nil {
+				return fmt.Errorf("partition %d ended early", p)
+			}
+			if m.Value == nil {
+				delete(rows, string(m.Key))
+			} else {
+				rows[string(m.Key)] = m.Value
+			}
+			if m.Offset >= end-1 {
+				return nil
+			}
+		}
+	}
+}
+
+// Lag is how many records lie in all inputs of all groups that the groups have
+// not committed, and Ends the sum of the inputs' ends.
+type Lag struct {
+	Records int64
+	Ends    int64
+}
+
+// ReadLag reads the lag of a deployment. It goes downstream: when it is 0 twice
+// with equal Ends, nothing is on its way any more.
+func ReadLag(admins kafka.Admins, t Topics) (Lag, error) {
+	var lag Lag
+	for _, s := range mapping.Streams {
+		if err := lag.add(admins[kafka.SourceCluster], string(t.intakeGroup(s)), t.Legacy[s]); err != nil {
+			return lag, err
+		}
+	}
+	org, gate := t.organizersGroup(), t.gateGroup()
+	for _, in := range []struct{ group, topic string }{
+		{string(org), string(t.internal(mapping.Partners))},
+		{string(gate), string(t.internal(mapping.Events))},
+		{string(gate), string(t.internal(mapping.Orders))},
+		{string(gate), string(t.internal(mapping.Refunds))},
+		{string(org), string(t.memberships())},
+		{string(org), loopOf(org)},
+		{string(gate), string(t.answers())},
+		{string(gate), loopOf(gate)},
+	} {
+		if err := lag.add(admins[kafka.StateCluster], in.group, in.topic); err != nil {
+			return lag, err
+		}
+	}
+	return lag, nil
+}
+
+func (l *Lag) add(a *kafka.Admin, group, topic string) error {
+	partitions, err := a.Partitions(topic)
+	if err != nil {
+		return err
+	}
+	commits, err := a.GroupCommits(group, map[string][]int32{topic: partitions})
+	if err != nil {
+		return err
+	}
+	for p, c := range commits[topic] {
+		l.Ends += c.End
+		at := c.Offset
+		if at < 0 {
+			if at, err = a.OldestOffset(topic, p); err != nil {
+				return err
+			}
+		}
+		l.Records += max(c.End-at, 0)
+	}
+	return nil
+}

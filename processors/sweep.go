@@ -1,0 +1,151 @@
+package processors
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"github.com/ticketscloud/vibe-bridge/internal/store"
+	"github.com/ticketscloud/vibe-bridge/mapping"
+)
+
+// sweepPage bounds how many keys one sweep wakes per partition.
+const sweepPage = 1000
+
+// sweep looks, every SweepInterval, for holds that are over, and after a new
+// assignment or a new directory for events whose slim record would now be
+// another. It only sends commands to the gate (protocol rule R1).
+func (b *Bridge) sweep(ctx context.Context) error {
+	producer, err := b.client(b.cfg.State)
+	if err != nil {
+		return err
+	}
+	s := &sweeper{b: b, producer: producer, reviewed: map[int32]review{}}
+	defer s.close()
+	tick := time.NewTicker(b.cfg.SweepInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-producer.Errors():
+			if err != nil {
+				return fmt.Errorf("send command: %w", err.Err)
+			}
+		case <-producer.Successes():
+		case <-tick.C:
+			s.all(ctx)
+		}
+	}
+}
+
+type sweeper struct {
+	b        *Bridge
+	producer sarama.AsyncProducer
+	reviewed map[int32]review
+}
+
+// review is what the events of a partition were last compared under.
+type review struct {
+	generation int32
+	directory  uint64
+}
+
+func (s *sweeper) close() {
+	s.producer.AsyncClose()
+	go func() {
+		for range s.producer.Errors() { //nolint:revive // drain
+		}
+	}()
+	for range s.producer.Successes() { //nolint:revive // drain
+	}
+}
+
+// all sweeps the partitions that are open here. A store that closes meanwhile
+// gives an error; its next owner sweeps it.
+func (s *sweeper) all(ctx context.Context) {
+	table := tableOf(s.b.topics.gateGroup())
+	for p := range s.b.cfg.Settings.Partitions {
+		st := s.b.stores.Open(table, p)
+		if st == nil {
+			delete(s.reviewed, p)
+			continue
+		}
+		if err := s.due(ctx, st); err != nil {
+			continue
+		}
+		s.review(ctx, p, st)
+	}
+}
+
+func (s *sweeper) due(ctx context.Context, st *store.Store) error {
+	var keys []string
+	err := st.ScanDue(time.Now().UnixMilli(), sweepPage, func(key string, _ store.Waiting) bool {
+		keys = append(keys, key)
+		return true
+	})
+	for _, key := range keys {
+		s.recheck(ctx, key)
+	}
+	return err
+}
+
+// review compares the events of a partition with what the present directory
+// makes of them, once per session and directory.
+func (s *sweeper) review(ctx context.Context, partition int32, st *store.Store) {
+	rules := s.b.rules.Load()
+	now := review{s.b.gate.Load().tracker.Generation(), rules.Directory.Digest()}
+	if s.reviewed[partition] == now {
+		return
+	}
+	for after := ""; ; {
+		key, value, err := nextEvent(st, after)
+		if err != nil || ctx.Err() != nil {
+			return
+		}
+		if key == "" {
+			break
+		}
+		if drifted, err := rules.EventDrifted(value); err == nil && drifted {
+			s.recheck(ctx, key)
+		}
+		after = mapping.BehindEvent(key)
+	}
+	s.reviewed[partition] = now
+}
+
+// nextEvent finds the first event behind a key without visiting its orders.
+func nextEvent(st *store.Store, after string) (key string, value []byte, err error) {
+	for {
+		key = ""
+		err = st.Scan("", after, 1, func(k string, v []byte) bool {
+			key, value = k, append([]byte(nil), v...)
+			return false
+		})
+		if err != nil || key == "" || mapping.KindOf(key) == mapping.EventKind {
+			return key, value, err
+		}
+		if after = key; mapping.KindOf(key) != mapping.LedgerKind {
+			after = mapping.BehindEvent(mapping.KeyPrefix(key))
+		}
+	}
+}
+
+func (s *sweeper) recheck(ctx context.Context, key string) {
+	loop := mapping.Recheck(key)
+	m := &sarama.ProducerMessage{
+		Topic: loopOf(s.b.topics.gateGroup()),
+		Key:   sarama.StringEncoder(loop.Key), Value: sarama.ByteEncoder(marshal(loop.Command)),
+	}
+	for {
+		select {
+		case s.producer.Input() <- m:
+			return
+		case <-s.producer.Successes():
+		case <-ctx.Done():
+			return
+		}
+	}
+}
