@@ -63,15 +63,14 @@ func (r *Rules) eventStep(env *Env, key string, st *statepb.EventState) *step {
 	return s
 }
 
-// decideEvent settles what the slim topic should hold for the event, and wakes
-// the orders that wait for it, in whichever way the event is there.
+// decideEvent settles what the slim topic should hold for the event. Orders that
+// wait for the event are woken by its emission. Those that wait because the
+// record that last changed its sets is unseen are reached by the remapping that
+// the replay of that record asks for.
 func (s *step) decideEvent(st *statepb.EventState) Effects {
 	s.askOrganizer(st)
 	s.publishEvent(st)
 	s.spreadNews(orderDigest(st))
-	if s.e.Sent != nil {
-		s.release()
-	}
 	return s.out
 }
 
@@ -93,8 +92,8 @@ func (s *step) publishEvent(st *statepb.EventState) {
 	}
 	ev, counts := s.r.slimEvent(st.Facts, organizer)
 	value := s.r.encodeEvent(&ev)
-	if s.fits(Events, st.Facts.GetId(), value) {
-		s.emit(Events, st.Facts.GetId(), value, counts)
+	if s.fits(Events, st.Facts.GetId(), value) && s.emit(Events, st.Facts.GetId(), value, counts) {
+		s.release()
 	}
 }
 

@@ -2,6 +2,7 @@ package processors
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"github.com/ticketscloud/vibe-bridge/mapping"
 )
@@ -39,4 +40,34 @@ func (m *Metrics) count(reasons []mapping.Reason) {
 	for _, r := range reasons {
 		m.countedC.WithLabelValues(string(r)).Inc()
 	}
+}
+
+// Consumed legacy records of this instance so far, by default topic name.
+func (m *Metrics) Consumed() map[string]int64 { return values(m.consumedC, "topic") }
+
+// Emitted slim records of this instance so far, by default legacy topic name.
+func (m *Metrics) Emitted() map[string]int64 { return values(m.emittedC, "topic") }
+
+// Counted is what the mapping rules counted in this instance so far, by reason.
+func (m *Metrics) Counted() map[string]int64 { return values(m.countedC, "reason") }
+
+func values(c *prometheus.CounterVec, label string) map[string]int64 {
+	found := make(chan prometheus.Metric)
+	go func() {
+		c.Collect(found)
+		close(found)
+	}()
+	out := map[string]int64{}
+	for metric := range found {
+		var m dto.Metric
+		if metric.Write(&m) != nil {
+			continue
+		}
+		for _, l := range m.GetLabel() {
+			if l.GetName() == label {
+				out[l.GetValue()] = int64(m.GetCounter().GetValue())
+			}
+		}
+	}
+	return out
 }

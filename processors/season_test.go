@@ -176,7 +176,9 @@ func (w *world) leave(in *instance) {
 func (w *world) until(what string, instances []*instance, condition func() bool) {
 	w.t.Helper()
 	began := time.Now()
-	defer func() { w.t.Logf("%s after %s, %d records sent", what, time.Since(began).Round(time.Millisecond), w.monitor.Violations().Sent) }()
+	defer func() {
+		w.t.Logf("%s after %s, %d records sent", what, time.Since(began).Round(time.Millisecond), w.monitor.Violations().Sent)
+	}()
 	deadline := time.After(5 * time.Minute)
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()

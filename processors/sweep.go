@@ -149,3 +149,23 @@ func (s *sweeper) recheck(ctx context.Context, key string) {
 		}
 	}
 }
+
+// Waiting is what waits in the partitions of this instance, by reason. It visits
+// every waiting key.
+func (b *Bridge) Waiting() map[string]int64 {
+	n := map[string]int64{}
+	if b.gate.Load() == nil {
+		return n
+	}
+	for p := range b.cfg.Settings.Partitions {
+		st := b.stores.Open(tableOf(b.topics.gateGroup()), p)
+		if st == nil {
+			continue
+		}
+		_ = st.ScanWaiting("", "", int(st.WaitingCount()), func(_ string, w store.Waiting) bool { // a store that closes has nothing to show
+			n[mapping.WaitReason(w.Reason).String()]++
+			return true
+		})
+	}
+	return n
+}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"errors"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"runtime/debug"
 	"strings"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/ticketscloud/vibe-bridge/directory"
 	"github.com/ticketscloud/vibe-bridge/internal/config"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 	"github.com/ticketscloud/vibe-bridge/internal/recordfile"
@@ -73,6 +76,22 @@ func TestHeadersHaveAnOrder(t *testing.T) {
 		if got := fileHeaders(headers); !reflect.DeepEqual(got, want) {
 			t.Fatalf("headers are %v", got)
 		}
+	}
+}
+
+// --directory-out is for the bridge to read.
+func TestGeneratedDirectoryIsReadable(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "directory.json")
+	mustRun(t, "generate", "--directory-out", path)
+	d, err := directory.Load(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Digest() == directory.Empty().Digest() {
+		t.Error("the directory is empty")
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o644 {
+		t.Errorf("mode is %v, %v", info.Mode(), err)
 	}
 }
 

@@ -15,7 +15,10 @@ Configuration comes from flags, from environment variables, and from a YAML file
 in this order of precedence. Every key of the file has its variable and its flag:
 holds.organizer is VIBE_BRIDGE_HOLDS_ORGANIZER and --holds-organizer.`
 
-const rootExamples = `  vibe-bridge generate --orders 10000 --out season.ndjson.gz --directory-out directory.json
+const rootExamples = `  vibe-bridge demo
+  vibe-bridge topics create --config bridge.yaml
+  vibe-bridge run --config bridge.yaml
+  vibe-bridge generate --orders 10000 --out season.ndjson.gz --directory-out directory.json
   vibe-bridge capture --config bridge.yaml --until-end --out capture.ndjson.gz`
 
 const exitCodesHelp = `
@@ -54,9 +57,14 @@ func newRoot(a *app) *cobra.Command {
 	// The root's help alone lists the exit codes.
 	root.SetUsageTemplate(root.UsageTemplate() + "{{if not .HasParent}}" + exitCodesHelp + "{{end}}")
 	root.AddCommand(
-		newVersionCommand(a),
+		newDemoCommand(a),
+		newRunCommand(a),
+		newTopicsCommand(a),
 		newGenerateCommand(a),
 		newCaptureCommand(a),
+		newDryRunCommand(a),
+		newMapCommand(a),
+		newVersionCommand(a),
 	)
 	return root
 }

@@ -51,7 +51,7 @@ type Config struct {
 	SweepInterval time.Duration // how often long-parked records are looked at
 
 	// MaxMessageBytes is the largest slim record; what is larger goes to
-	// quarantine as too_large. It bounds the clients of all clusters too.
+	// quarantine as too_large. Internal topics take larger ones.
 	MaxMessageBytes int
 	// Replication and MinInsync of the topics that the bridge creates.
 	Replication int16
@@ -127,7 +127,7 @@ func Default() Config {
 		Partitions:        12,
 		Holds:             Holds{Organizer: 10 * time.Minute, Set: 10 * time.Minute},
 		SweepInterval:     5 * time.Second,
-		MaxMessageBytes:   8 << 20,
+		MaxMessageBytes:   1 << 20,
 		Replication:       3,
 		MinInsync:         2,
 		InternalRetention: 7 * 24 * time.Hour,

@@ -84,7 +84,7 @@ func TestDefaults(t *testing.T) {
 	if c.Encoding() != (slim.Encoding{Edition: slim.Edition1, Format: slim.JSON}) {
 		t.Errorf("encoding is %v", c.Encoding())
 	}
-	if !reflect.DeepEqual(c.State, c.Target) || c.Source.ClientID != "vibe-bridge" || c.Source.MaxMessageBytes != 8<<20 || c.Source.Replication != 3 || c.Source.MinInsync != 2 {
+	if !reflect.DeepEqual(c.State, c.Target) || c.Source.ClientID != "vibe-bridge" || c.Source.MaxMessageBytes != 1<<20 || c.Source.Replication != 3 || c.Source.MinInsync != 2 {
 		t.Errorf("clusters are not complete: %+v", c)
 	}
 }
@@ -273,8 +273,8 @@ func TestValidateProblems(t *testing.T) {
 		{"--holds-organizer=-1s", `--holds-organizer: holds.organizer: -1s: want 0s to 84h0m0s`},
 		{"--holds-set=84h1s", `--holds-set: holds.set: 84h0m1s: want 0s to 84h0m0s`},
 		{"--sweep-interval=1ms", `--sweep-interval: sweep_interval: 1ms: want 100ms to 1h0m0s`},
-		{"--max-message-bytes=1048575", `--max-message-bytes: max_message_bytes: 1048575: want 1048576 to 67108864`},
-		{"--max-message-bytes=67108865", `--max-message-bytes: max_message_bytes: 67108865: want 1048576 to 67108864`},
+		{"--max-message-bytes=1048575", `--max-message-bytes: max_message_bytes: 1048575: want 1048576 to 16777216`},
+		{"--max-message-bytes=16777217", `--max-message-bytes: max_message_bytes: 16777217: want 1048576 to 16777216`},
 		{"--replication=0", `--replication: replication: 0: want 1 or more`},
 		{"--min-insync=4", `--min-insync: min_insync: 4: want 1 to 3`},
 		{"--min-insync=0", `--min-insync: min_insync: 0: want 1 to 3`},

@@ -208,7 +208,7 @@ func (e *Engine) emit(m mapping.Emit) error {
 		at := e.origin[m.Source.GetOffset()]
 		source = slim.Source(m.Stream.String(), at.partition, at.offset)
 	}
-	topic := slimTopic(m.Stream)
+	topic := SlimTopic(m.Stream)
 	return e.write(recordfile.Record{
 		Topic: topic, Timestamp: m.Source.GetTime(), Key: []byte(m.Key), Value: m.Value,
 		Headers: fileHeaders(slim.Headers(e.cfg.Rules.Encoding, e.cfg.ApplicationID, source)),
@@ -257,12 +257,15 @@ func streamOf(topic string) (mapping.Stream, bool) {
 	return 0, false
 }
 
-func slimTopic(s mapping.Stream) string {
+// SlimTopic is where slim records of a stream go in the output; "" for partners.
+func SlimTopic(s mapping.Stream) string {
 	switch s {
 	case mapping.Events:
 		return "events"
 	case mapping.Orders:
 		return "orders"
+	case mapping.Refunds:
+		return "refunds"
 	}
-	return "refunds"
+	return ""
 }

@@ -206,10 +206,13 @@ func TestCreateAtTheSameTime(t *testing.T) {
 		}
 		wg.Wait()
 
-		other := slices.Clone(specs)
-		other[0].Partitions = 7
+		other := append([]TopicSpec{{Name: tg.Topic("new"), Cluster: StateCluster, Partitions: 1, Replication: 1}}, specs...)
+		other[1].Partitions = 7
 		_, err := b.Create(t.Context(), PlanTopics(other, nil)) // planned before the topics were there
-		wantError(t, err, []string{"has 2 partitions, want 7"})
+		wantError(t, err, []string{"nothing was created", "has 2 partitions, want 7"})
+		if exists(t, b, other[0].Name) {
+			t.Error("a topic was created beside a mismatch that came up after the plan")
+		}
 	})
 }
 

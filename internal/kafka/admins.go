@@ -49,7 +49,11 @@ func (as Admins) Create(ctx context.Context, p Plan) (created []string, err erro
 		return nil, err
 	}
 	missing := p.Missing()
-	if err := as.validate(missing); err != nil {
+	existing, err := as.validate(missing)
+	if err != nil {
+		return nil, fmt.Errorf("nothing was created: %w", err)
+	}
+	if err := as.confirm(ctx, existing); err != nil {
 		return nil, fmt.Errorf("nothing was created: %w", err)
 	}
 	for _, s := range missing {
@@ -58,7 +62,7 @@ func (as Admins) Create(ctx context.Context, p Plan) (created []string, err erro
 		}
 		err := as[s.Cluster].create(s)
 		if errors.Is(err, sarama.ErrTopicAlreadyExists) {
-			continue // by another instance that starts at the same time; checked below
+			continue // see validate
 		}
 		if err != nil {
 			return created, createdSoFar(err, created)
@@ -71,8 +75,9 @@ func (as Admins) Create(ctx context.Context, p Plan) (created []string, err erro
 	return created, nil
 }
 
-// validate has the clusters check all creations without doing them, and joins what they refuse.
-func (as Admins) validate(missing []TopicSpec) error {
+// validate has the clusters check all creations without doing them, and joins what they refuse. It returns the topics
+// that have come to exist since the plan was made, by another instance that starts at the same time.
+func (as Admins) validate(missing []TopicSpec) (existing []TopicSpec, err error) {
 	var errs []error
 	for _, s := range missing {
 		a, ok := as[s.Cluster]
@@ -83,17 +88,24 @@ func (as Admins) validate(missing []TopicSpec) error {
 			errs = append(errs, fmt.Errorf("create topic %s: %d partitions with %d replicas: want at least 1 of each", s.Name, s.Partitions, s.Replication))
 		default:
 			err := a.validate(s)
-			if err != nil && !errors.Is(err, sarama.ErrTopicAlreadyExists) {
+			if errors.Is(err, sarama.ErrTopicAlreadyExists) {
+				existing = append(existing, s)
+				continue
+			}
+			if err != nil {
 				errs = append(errs, err)
 			}
 		}
 	}
-	return errors.Join(errs...)
+	return existing, errors.Join(errs...)
 }
 
 // confirm waits until the topics can be used, and compares them once more: another instance, with another
 // configuration, may have been the one that created them.
 func (as Admins) confirm(ctx context.Context, specs []TopicSpec) error {
+	if len(specs) == 0 {
+		return nil
+	}
 	byAdmin := map[*Admin][]TopicSpec{}
 	for _, s := range specs {
 		byAdmin[as[s.Cluster]] = append(byAdmin[as[s.Cluster]], s)
@@ -107,7 +119,7 @@ func (as Admins) confirm(ctx context.Context, specs []TopicSpec) error {
 			return err
 		}
 		if err := p.Mismatch(); err != nil {
-			return fmt.Errorf("after the creation: %w", err)
+			return err
 		}
 	}
 	return nil

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
 )
 
 // profileCluster needs no broker: its version is given.
@@ -15,12 +17,17 @@ func profileCluster() Cluster { return Cluster{Brokers: []string{"127.0.0.1:1"},
 var offline = ClientOptions{Version: sarama.V3_6_0_0}
 
 func TestCheckProfileAcceptsWhatItBuilds(t *testing.T) {
+	encrypted := profileCluster()
+	encrypted.Security = Security{Protocol: SASLSSL, SASL: login(t, MechanismScram512, testPassword), TLS: TLS{CAFile: kafkatest.NewPKI(t, "authority").CAFile}}
 	for name, build := range map[string]func() (*sarama.Config, error){
 		"consumer": func() (*sarama.Config, error) {
 			return profileCluster().ConsumerConfig(ConsumerOptions{ClientOptions: offline})
 		},
 		"producer": func() (*sarama.Config, error) {
 			return profileCluster().ProducerConfig(ProducerOptions{ClientOptions: offline})
+		},
+		"with TLS and a login": func() (*sarama.Config, error) {
+			return encrypted.ConsumerConfig(ConsumerOptions{ClientOptions: offline})
 		},
 	} {
 		cfg, err := build()

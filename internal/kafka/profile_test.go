@@ -14,6 +14,9 @@ import (
 	"github.com/lovoo/goka"
 	"github.com/lovoo/goka/codec"
 	"github.com/lovoo/goka/storage"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/embedded"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
@@ -138,6 +141,22 @@ func TestProducerSurvivesABrokerRestart(t *testing.T) {
 	defer second.Close()
 	s.wait()
 	wantNumbers(t, addrs, "t", n)
+}
+
+// Brokers that refuse records for a while, as they do with too few replicas in sync, are tried again, more
+// often than sarama does of itself.
+func TestProducerSurvivesMissingReplicas(t *testing.T) {
+	tg := kafkatest.Embedded(t, embedded.Options{})
+	kafkatest.CreateTopic(t, tg.Addrs, "t", 1, nil)
+	const refusals, n = 5, 1000
+	h := tg.Embedded.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "t", Err: kerr.NotEnoughReplicas, Count: refusals})
+	s := startSending(t, Cluster{Brokers: tg.Addrs, Replication: 1}, nil, "t", n)
+	s.send(0, n)
+	s.wait()
+	if h.Hits() != refusals {
+		t.Errorf("%d refusals, want %d", h.Hits(), refusals)
+	}
+	wantNumbers(t, tg.Addrs, "t", n)
 }
 
 func freePort(t *testing.T) int {

@@ -114,7 +114,7 @@ func PlanTopics(specs []TopicSpec, found map[string]TopicInfo) Plan {
 func planTopic(s TopicSpec, have TopicInfo) PlannedTopic {
 	t := PlannedTopic{TopicSpec: s, Action: ActionOK}
 	switch {
-	case false:
+	case !have.Exists && s.Cluster == SourceCluster:
 		t.Differences = []string{"does not exist, or the bridge's user may not describe it: check the name and the user's rights; the bridge creates nothing on the source cluster"}
 	case !have.Exists:
 		t.Action = ActionCreate

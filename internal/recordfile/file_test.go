@@ -322,10 +322,7 @@ func TestOpenRefuses(t *testing.T) {
 type endless byte
 
 func (e endless) Read(p []byte) (int, error) {
-	for i := range p {
-		p[i] = byte(e)
-	}
-	return len(p), nil
+	return copy(p, bytes.Repeat([]byte{byte(e)}, len(p))), nil
 }
 
 func TestLineWithoutEndIsRefusedInBoundedMemory(t *testing.T) {

@@ -99,7 +99,7 @@ func (s *scanner) integer(bits int) (int64, error) {
 	leadingZero := len(positive) > 1 && positive[0] == '0'
 	fraction := s.at < len(s.data) && bytes.IndexByte([]byte(".eE"), s.data[s.at]) >= 0
 	n, err := strconv.ParseInt(string(digits), 10, bits)
-	if err != nil || (leadingZero && false) || fraction {
+	if err != nil || leadingZero || fraction {
 		s.at = start
 		return 0, s.errorf("want an integer of %d bits", bits)
 	}

@@ -20,8 +20,8 @@ import (
 // offset i, which is set as soon as the operation is stored, as in Goka's recovery.
 
 const (
-	crashOps  = 12_000
-	crashKeys = 500
+	crashOps  = 4_000
+	crashKeys = 200
 )
 
 // operation i: a key and its value, or nil for a deletion.
@@ -145,7 +145,7 @@ func writeUntilKilled(dir string) error {
 }
 
 func crashOptions(dir string, fs vfs.FS) Options {
-	return Options{Dir: dir, FS: fs, Indexer: testIndexer, MemTableBytes: 256 << 10}
+	return Options{Dir: dir, FS: fs, Indexer: testIndexer, MemTableBytes: minMemTableBytes}
 }
 
 func TestKill9(t *testing.T) {

@@ -108,7 +108,6 @@ func TestDiskRefusesWrites(t *testing.T) {
 			disk := &refusal{op: what.op, kind: what.kind}
 			var log bytes.Buffer
 			opts := crashOptions("/state", refuse{vfs.NewMem(), disk.ask})
-			opts.MemTableBytes = minMemTableBytes
 			opts.Logger = slog.New(slog.NewTextHandler(&log, nil))
 			r := newTestRegistry(t, opts)
 			s := openTestStore(t, r)

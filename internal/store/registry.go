@@ -17,7 +17,7 @@ import (
 // Defaults of Options.
 const (
 	DefaultCacheBytes    = 256 << 20
-	DefaultMemTableBytes = 8 << 20
+	DefaultMemTableBytes = 16 << 20
 	DefaultMaxOpenFiles  = 1000
 )
 

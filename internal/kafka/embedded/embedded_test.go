@@ -2,6 +2,7 @@ package embedded_test
 
 import (
 	"context"
+	"crypto/rand"
 	"net"
 	"strings"
 	"testing"
@@ -89,4 +90,15 @@ func TestDataSurviveARestart(t *testing.T) {
 	if r := kafkatest.ReadAll(t, second.Addrs(), "t"); len(r) != 1 || string(r[0].Value) != "v" {
 		t.Errorf("%d records after the restart, want the one written before", len(r))
 	}
+}
+
+// Batches may be as large as the client profile makes them, on any topic.
+func TestLargeBatches(t *testing.T) {
+	tg := kafkatest.Embedded(t, embedded.Options{})
+	kafkatest.CreateTopic(t, tg.Addrs, "t", 1, nil)
+	random := make([]byte, 8<<20)
+	if _, err := rand.Read(random); err != nil { // does not compress
+		t.Fatal(err)
+	}
+	kafkatest.Produce(t, tg.Addrs, "t", &kafkatest.Record{Value: random})
 }

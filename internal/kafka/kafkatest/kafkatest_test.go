@@ -34,6 +34,9 @@ func TestReadAll(t *testing.T) {
 				t.Errorf("partition %d is out of order", p)
 			}
 		}
+		if c := CommittedOffsets(t, tg.Addrs, tg.Topic("group"), topic); len(c) != 0 {
+			t.Errorf("offsets of a group that does not exist: %v", c)
+		}
 		if ends := EndOffsets(t, tg.Addrs, topic); ends[0] != 50 || ends[2] != 0 {
 			t.Errorf("ends %v", ends)
 		}

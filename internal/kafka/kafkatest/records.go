@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -16,7 +17,7 @@ const deadline = 60 * time.Second
 // Record is a franz-go record: key, value, headers, partition, offset, timestamp.
 type Record = kgo.Record
 
-// CreateTopic creates a topic with one replica, or fails the test; config may be nil.
+// CreateTopic creates a topic with one replica and waits until brokers show all its leaders; config may be nil.
 func CreateTopic(t testing.TB, addrs []string, topic string, partitions int32, config map[string]string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
@@ -30,6 +31,19 @@ func CreateTopic(t testing.TB, addrs []string, topic string, partitions int32, c
 	if _, err := kadm.NewClient(cl).CreateTopic(ctx, partitions, 1, values, topic); err != nil {
 		t.Fatalf("create topic %s: %v", topic, err)
 	}
+	Eventually(t, "topic "+topic+" to have leaders", func() bool {
+		topics, err := kadm.NewClient(cl).ListTopics(ctx, topic)
+		if err != nil {
+			t.Fatalf("create topic %s: %v", topic, err)
+		}
+		d := topics[topic]
+		for _, p := range d.Partitions {
+			if p.Err != nil || p.Leader < 0 {
+				return false
+			}
+		}
+		return d.Err == nil && len(d.Partitions) > 0
+	})
 }
 
 // Produce writes the records in order, waits for their acknowledgements and fails the test on an error. Keys
@@ -139,6 +153,9 @@ func CommittedOffsets(t testing.TB, addrs []string, group, topic string) map[int
 	cl := client(t, addrs)
 	defer cl.Close()
 	fetched, err := kadm.NewClient(cl).FetchOffsets(ctx, group)
+	if errors.Is(err, kerr.GroupIDNotFound) { // nobody has joined yet
+		return map[int32]int64{}
+	}
 	if err != nil {
 		t.Fatalf("fetch the offsets of group %s: %v", group, err)
 	}

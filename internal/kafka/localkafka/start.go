@@ -221,7 +221,8 @@ func (n node) format(ctx context.Context, jars Jars, clusterID string, scramUser
 		return err
 	}
 	args := []string{"-XX:TieredStopAtLevel=1", "-cp", jars.Classpath(), "kafka.tools.StorageTool",
-		"format", "--cluster-id", clusterID, "--config", filepath.Join(n.dir, propsFile)}
+		"format", "--cluster-id=" + clusterID, // with "=": one id in 64 begins with a dash
+		"--config", filepath.Join(n.dir, propsFile)}
 	for _, u := range scramUsers {
 		args = append(args, "--add-scram", u)
 	}

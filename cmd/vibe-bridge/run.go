@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
+
+	"github.com/ticketscloud/vibe-bridge/directory"
+	"github.com/ticketscloud/vibe-bridge/internal/config"
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+	"github.com/ticketscloud/vibe-bridge/processors"
+)
+
+type runOptions struct {
+	config       string
+	acceptResets bool
+}
+
+func newRunCommand(a *app) *cobra.Command {
+	var o runOptions
+	cmd := &cobra.Command{
+		Use:   "run --config FILE",
+		Short: "Run an instance of the bridge",
+		Long: `run runs one instance until it is told to stop (SIGTERM or Ctrl-C). Start more
+instances with the same configuration to share the work; each needs a state
+directory of its own. Topics must exist: see vibe-bridge topics.
+
+The directory file is read again when it changes and on SIGHUP. With http.listen
+set, /metrics and /healthz answer there.
+
+It ends with exit code 1 when a processor fails, and is meant to be started again
+by whatever runs it.`,
+		Example: `  vibe-bridge run --config bridge.yaml
+  VIBE_BRIDGE_STATE_DIR=/data/state vibe-bridge run --config bridge.yaml --log-level debug`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := loadConfig(a, o.config, cmd.Flags())
+			if err != nil {
+				return err
+			}
+			return o.run(cmd.Context(), a, c)
+		},
+	}
+	cmd.Flags().StringVar(&o.config, "config", "", "configuration file (YAML)")
+	cmd.Flags().BoolVar(&o.acceptResets, "accept-reset-offsets", false, "go on from consumer group offsets that were set by hand")
+	config.BindFlags(cmd.Flags())
+	return cmd
+}
+
+func (o *runOptions) run(ctx context.Context, a *app, c config.Config) error {
+	log, err := newLogger(a.stderr, c.Log)
+	if err != nil {
+		return err
+	}
+	cfg, err := bridgeConfig(c)
+	if err != nil {
+		return err
+	}
+	cfg.Log, cfg.AcceptForeignOffsets = log, o.acceptResets
+	bridge, err := processors.New(cfg)
+	if err != nil {
+		return refuse(err)
+	}
+	stopHTTP, err := serveHTTP(c.HTTP.Listen, bridge, log)
+	if err != nil {
+		return err
+	}
+	defer stopHTTP()
+	watchCtx, stopWatching := context.WithCancel(ctx)
+	defer stopWatching()
+	if err := watchDirectory(watchCtx, c, cfg.Rules.Directory, bridge, log); err != nil {
+		return err
+	}
+	log.Info("bridge starts", "name", c.Name, "version", currentVersion().String(), "edition", c.Edition, "format", c.Format)
+	if err := bridge.Run(ctx); err != nil {
+		return startError(err)
+	}
+	log.Info("bridge stopped")
+	return nil
+}
+
+// startError tells what kept the bridge from starting from what failed later.
+func startError(err error) error {
+	var missing *processors.MissingTopicsError
+	var mismatch *kafka.MismatchError
+	var identity *kafka.IdentityError
+	var offset *kafka.ForeignOffsetError
+	if errors.As(err, &missing) || errors.As(err, &mismatch) || errors.As(err, &identity) || errors.As(err, &offset) {
+		return refuse(err)
+	}
+	return err
+}
+
+// serveHTTP answers /metrics and /healthz until the returned function is called.
+func serveHTTP(listen string, bridge *processors.Bridge, log *slog.Logger) (stop func(), err error) {
+	if listen == "" {
+		return func() {}, nil
+	}
+	listener, err := net.Listen("tcp", listen)
+	if err != nil {
+		return nil, refusef("http.listen: %w; choose another address, or none to do without", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(bridge.Metrics().Registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("http server ended", "error", err)
+		}
+	}()
+	return func() {
+		server.Close()
+		<-done
+	}, nil
+}
+
+// watchDirectory keeps the directory up to date until ctx ends.
+func watchDirectory(ctx context.Context, c config.Config, current *directory.Directory, bridge *processors.Bridge, log *slog.Logger) error {
+	if c.DirectoryFile == "" {
+		return nil
+	}
+	categories, _, err := loadDirectory("", c.CategoriesFile)
+	if err != nil {
+		return err
+	}
+	watcher := directory.NewWatcher(c.DirectoryFile, categories, current, func(d *directory.Directory, err error) {
+		if err != nil {
+			log.Error("directory not reloaded, the previous one stays in use", "error", err)
+			return
+		}
+		bridge.SetDirectory(d)
+		log.Info("directory reloaded", "file", c.DirectoryFile)
+	})
+	go watcher.Run(ctx)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	context.AfterFunc(ctx, func() { signal.Stop(hangups) })
+	go func() {
+		for {
+			select {
+			case <-hangups:
+				watcher.Trigger()
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return nil
+}

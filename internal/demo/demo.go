@@ -1,0 +1,257 @@
+// Package demo runs the whole product in one process: two embedded brokers, a
+// made-up season, and an instance of the bridge between them.
+//
+// What a person sees of it is the command's business, not this package's.
+package demo
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/ticketscloud/vibe-bridge/directory"
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+	"github.com/ticketscloud/vibe-bridge/internal/kafka/embedded"
+	"github.com/ticketscloud/vibe-bridge/internal/ordercheck"
+	"github.com/ticketscloud/vibe-bridge/internal/season"
+	"github.com/ticketscloud/vibe-bridge/mapping"
+	"github.com/ticketscloud/vibe-bridge/processors"
+	"github.com/ticketscloud/vibe-bridge/slim"
+)
+
+// Config of a demonstration.
+type Config struct {
+	Season season.Config
+	// Pace is how many legacy records per second are written; 0: as many as go.
+	Pace int
+	// Hold is both the organizer's and the set's hold.
+	Hold time.Duration
+	Log  *slog.Logger
+}
+
+const (
+	legacyPartitions = 3
+	gatePartitions   = 4
+)
+
+// Demo is a running demonstration.
+type Demo struct {
+	cfg      Config
+	bridge   *processors.Bridge
+	bcfg     processors.Config
+	admins   kafka.Admins
+	monitor  *ordercheck.Monitor
+	produced atomic.Int64
+	close    []func()
+	sample   sampler
+}
+
+// Start starts the brokers and creates all topics. Close ends everything.
+func Start(ctx context.Context, cfg Config) (d *Demo, err error) {
+	d = &Demo{cfg: cfg, monitor: ordercheck.New("events", "orders", "refunds")}
+	defer func() {
+		if err != nil {
+			d.Close()
+		}
+	}()
+	source, err := d.broker()
+	if err != nil {
+		return nil, err
+	}
+	target, err := d.broker()
+	if err != nil {
+		return nil, err
+	}
+	if err := d.configure(source, target); err != nil {
+		return nil, err
+	}
+	return d, d.createTopics(ctx, source)
+}
+
+func (d *Demo) broker() (*embedded.Broker, error) {
+	b, err := embedded.Start(embedded.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("start embedded broker: %w", err)
+	}
+	d.close = append(d.close, b.Close)
+	return b, nil
+}
+
+func (d *Demo) configure(source, target *embedded.Broker) error {
+	places, err := directory.Parse(season.Directory(d.cfg.Season), nil)
+	if err != nil {
+		return err
+	}
+	location, err := time.LoadLocation("Europe/Moscow")
+	if err != nil {
+		return err
+	}
+	stateDir, err := os.MkdirTemp("", "vibe-bridge-demo-")
+	if err != nil {
+		return err
+	}
+	d.close = append(d.close, func() { os.RemoveAll(stateDir) })
+	out := kafka.Cluster{Brokers: target.Addrs(), Replication: 1}.WithDefaults()
+	d.sample.Monitor = d.monitor
+	d.bcfg = processors.Config{
+		Topics: processors.NewTopics("demo", [4]string{"partners", "events", "orders_done", "refund_requests"}, "events", "orders", "refunds"),
+		Settings: processors.TopicSettings{
+			Partitions: gatePartitions, SlimPartitions: gatePartitions, Replication: 1, MinInsync: 1,
+			InternalRetention: 24 * time.Hour, MaxInternalBytes: out.MaxMessageBytes, MaxSlimBytes: mapping.DefaultMaxRecordBytes,
+		},
+		Rules: &mapping.Rules{
+			Encoding: slim.Encoding{Edition: slim.Edition1, Format: slim.JSON}, Directory: places, DefaultLocation: location,
+			OrganizerHold: d.cfg.Hold, SetHold: d.cfg.Hold, MaxRecordBytes: mapping.DefaultMaxRecordBytes,
+		},
+		ApplicationID: slim.DefaultApplicationID, SourceHeader: true,
+		Source: kafka.Cluster{Brokers: source.Addrs(), Replication: 1}.WithDefaults(), State: out, Target: out,
+		StateDir: stateDir, SweepInterval: 500 * time.Millisecond, SessionTimeout: 10 * time.Second,
+		Log: d.cfg.Log, Observer: &d.sample,
+	}
+	return nil
+}
+
+func (d *Demo) createTopics(ctx context.Context, source *embedded.Broker) error {
+	client, err := kgo.NewClient(kgo.SeedBrokers(source.Addrs()...))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	made, err := kadm.NewClient(client).CreateTopics(ctx, legacyPartitions, 1, nil, d.bcfg.Topics.Legacy[:]...)
+	if err != nil {
+		return fmt.Errorf("create legacy topics: %w", err)
+	}
+	if err := made.Error(); err != nil {
+		return fmt.Errorf("create legacy topics: %w", err)
+	}
+	admins, closeAdmins, err := processors.OpenAdmins(d.bcfg.Source, d.bcfg.State, d.bcfg.Target)
+	if err != nil {
+		return err
+	}
+	d.admins, d.close = admins, append(d.close, closeAdmins)
+	plan, err := admins.Plan(d.bcfg.Topics.Specs(d.bcfg.Settings))
+	if err != nil {
+		return err
+	}
+	if _, err := admins.Create(ctx, plan); err != nil {
+		return err
+	}
+	d.bridge, err = processors.New(d.bcfg)
+	return err
+}
+
+// Close ends the brokers and removes the state.
+func (d *Demo) Close() {
+	for i := len(d.close) - 1; i >= 0; i-- {
+		d.close[i]()
+	}
+	d.close = nil
+}
+
+// Run writes the season and runs the bridge until ctx ends or, with exit, until
+// all is drained, and reports. step is called now and then.
+func (d *Demo) Run(ctx context.Context, exit bool, step func(Status)) (*Result, error) {
+	runCtx, stop := context.WithCancel(ctx)
+	defer stop()
+	failed := make(chan error, 2)
+	var running sync.WaitGroup
+	running.Go(func() { failed <- d.bridge.Run(runCtx) })
+	seeded := make(chan struct{})
+	running.Go(func() {
+		if err := d.seed(runCtx); err != nil {
+			failed <- err
+			return
+		}
+		close(seeded)
+	})
+	report, err := d.watch(runCtx, exit, seeded, failed, step)
+	stop()
+	running.Wait()
+	if err != nil {
+		return nil, err
+	}
+	return d.result(report), nil
+}
+
+// watch waits for the end of the demonstration.
+func (d *Demo) watch(ctx context.Context, exit bool, seeded <-chan struct{}, failed <-chan error, step func(Status)) (*processors.Report, error) {
+	observe := func(lag processors.Lag) error {
+		select {
+		case err := <-failed:
+			if err != nil {
+				return err
+			}
+		default:
+		}
+		step(d.status(lag))
+		return nil
+	}
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for done := false; !done; {
+		select {
+		case <-seeded:
+			done = exit
+			if !exit {
+				seeded = nil
+			}
+		case <-ctx.Done():
+			return processors.ReadReport(context.WithoutCancel(ctx), d.admins, d.bcfg.State, d.bcfg.Topics)
+		case <-tick.C:
+			lag, err := processors.ReadLag(d.admins, d.bcfg.Topics)
+			if err != nil {
+				return nil, err
+			}
+			if err := observe(lag); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return processors.WaitDrained(ctx, d.admins, d.bcfg, observe)
+}
+
+// seed writes the season into the legacy topics.
+func (d *Demo) seed(ctx context.Context) error {
+	client, err := kgo.NewClient(kgo.SeedBrokers(d.bcfg.Source.Brokers...), kgo.MaxBufferedRecords(2000), kgo.ProducerBatchMaxBytes(8<<20))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	var refused atomic.Pointer[error]
+	began := time.Now()
+	for rec := range season.Generate(d.cfg.Season) {
+		if ctx.Err() != nil {
+			return nil
+		}
+		d.monitor.Legacy(rec.Topic, rec.Value)
+		client.Produce(ctx, &kgo.Record{Topic: rec.Topic, Key: rec.Key, Value: rec.Value, Timestamp: time.Now()}, func(_ *kgo.Record, err error) {
+			if err != nil {
+				refused.CompareAndSwap(nil, &err)
+			}
+		})
+		n := d.produced.Add(1)
+		if d.cfg.Pace > 0 {
+			ahead := time.Duration(n)*time.Second/time.Duration(d.cfg.Pace) - time.Since(began)
+			if ahead > 10*time.Millisecond {
+				select {
+				case <-time.After(ahead):
+				case <-ctx.Done():
+				}
+			}
+		}
+	}
+	if err := client.Flush(ctx); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("write the season: %w", err)
+	}
+	if err := refused.Load(); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("write the season: %w", *err)
+	}
+	return nil
+}
