@@ -1,0 +1,62 @@
+# vibe-bridge. `make help` lists the targets.
+
+GO           ?= go
+STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+LOCALBROKER  := $(GO) run ./internal/kafka/localbroker
+TEST_TIMEOUT ?= 20m
+TEST_FLAGS   ?=
+PACKAGES     ?= ./...
+
+export GOFLAGS ?= -buildvcs=false
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Show the product: two embedded brokers, a made-up season, the bridge (Ctrl-C ends it)
+	@$(GO) run ./cmd/vibe-bridge demo $(DEMO_FLAGS)
+
+.PHONY: build
+build: ## Build build/vibe-bridge
+	$(GO) build -trimpath -o build/vibe-bridge ./cmd/vibe-bridge
+
+.PHONY: test
+test: ## Run all tests, on the embedded broker and on a real Apache Kafka
+	@GO="$(GO)" .ci/test $(TEST_FLAGS) -timeout $(TEST_TIMEOUT) $(PACKAGES)
+
+.PHONY: test-short
+test-short: ## Run the tests in their short form, on the embedded broker alone
+	$(GO) test -short -timeout $(TEST_TIMEOUT) $(PACKAGES)
+
+.PHONY: test-race
+test-race: ## Run the short tests with the race detector
+	$(GO) test -race -short -timeout $(TEST_TIMEOUT) $(PACKAGES)
+
+.PHONY: lint
+lint: ## Check formatting, vet, staticcheck, and that generated code is what its sources say
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	$(GO) run ./internal/protogen -check
+
+.PHONY: verify
+verify: lint test test-race ## Everything that has to hold before a release
+
+.PHONY: generate
+generate: ## Write the generated Go code of all .proto files
+	$(GO) run ./internal/protogen
+
+.PHONY: kafka
+kafka: ## Start Apache Kafka 4.3.1 on loopback (needs Java 17 and Maven), print its address
+	@$(LOCALBROKER) start
+
+.PHONY: kafka-stop
+kafka-stop: ## Stop the Kafka of `make kafka`
+	@$(LOCALBROKER) stop
+
+.PHONY: clean
+clean: ## Remove everything built
+	rm -rf build
