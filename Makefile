@@ -17,7 +17,9 @@ help: ## List the targets
 
 .PHONY: demo
 demo: ## Show the product: two embedded brokers, a made-up season, the bridge (Ctrl-C ends it)
-	@$(GO) run ./cmd/vibe-bridge demo $(DEMO_FLAGS)
+	@echo "building (the first time takes a minute or two)" >&2
+	@$(GO) build -o build/vibe-bridge ./cmd/vibe-bridge
+	@build/vibe-bridge demo $(DEMO_FLAGS)
 
 .PHONY: build
 build: ## Build build/vibe-bridge

@@ -7,10 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/ticketscloud/vibe-bridge/directory"
 	"github.com/ticketscloud/vibe-bridge/legacyproto/intake"
-	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
-	"github.com/ticketscloud/vibe-bridge/slim"
 )
 
 func TestSplitName(t *testing.T) {
@@ -155,73 +152,5 @@ func TestMillis(t *testing.T) {
 		if bad != c.bad || (got == nil) != (c.want == nil) || (got != nil && *got != *c.want) {
 			t.Errorf("%s: %v, bad %v; want %v, %v", c.name, got, bad, c.want, c.bad)
 		}
-	}
-}
-
-// A change of the directory re-emits the events that it touches, and no others.
-func TestDirectoryChange(t *testing.T) {
-	rules := simRules(slim.Edition1)
-	parse := func(json string) *directory.Directory {
-		d, err := directory.Parse([]byte(json), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return d
-	}
-	rules.Directory = parse(`{"venues":[{"id":"venue1","name":"Grand Hall"},{"id":"venue2","name":"Pier"}]}`)
-	first, recheck := Cause{1, 1}, Cause{2, 1}
-	statuses := map[Cause]Status{first: Committed, recheck: Acked}
-	st := &statepb.EventState{}
-	facts := &statepb.EventFacts{Id: "event1", Name: "Evening", Start: proto.Int64(0), Venue: "venue1"}
-	input := &statepb.Input{Source: &statepb.Source{}, Body: &statepb.Input_Event{Event: facts}}
-	if out := rules.EventRecord(testEnv(first, statuses), "event1", st, input); len(out.Emits) != 1 {
-		t.Fatalf("%d emissions at first", len(out.Emits))
-	}
-	for _, c := range []struct {
-		name, directory string
-		emits           int
-	}{
-		{"another venue's name", `{"venues":[{"id":"venue1","name":"Grand Hall"},{"id":"venue2","name":"Old Pier"}]}`, 0},
-		{"the venue's name", `{"venues":[{"id":"venue1","name":"Great Hall"}]}`, 1},
-		{"nothing", `{"venues":[{"name":"Great Hall","id":"venue1"}]}`, 0},
-		{"the venue is gone", `{}`, 1},
-	} {
-		rules.Directory = parse(c.directory)
-		recheck.Offset++
-		statuses[recheck] = Acked
-		out := rules.EventRecheck(testEnv(recheck, statuses), "event1", st)
-		if len(out.Emits) != c.emits {
-			t.Errorf("%s: %d emissions, want %d", c.name, len(out.Emits), c.emits)
-		}
-		if c.emits == 1 && out.Counts[len(out.Counts)-1] != CountReEmitted {
-			t.Errorf("%s: counts %q, want %s at the end", c.name, out.Counts, CountReEmitted)
-		}
-	}
-	if st.GetEntity().GetTallies().GetEmitted() != 1 {
-		t.Errorf("emitted is %d; what is sent again is not in the balance", st.GetEntity().GetTallies().GetEmitted())
-	}
-}
-
-// A replay of a record whose sending was not acknowledged asks for it again and
-// gets the same bytes; its end is counted once.
-func TestReplayRepeats(t *testing.T) {
-	rules := simRules(slim.Edition1)
-	self := Cause{1, 1}
-	st := &statepb.EventState{}
-	facts := &statepb.EventFacts{Id: "event1", Name: "Evening", Start: proto.Int64(0)}
-	input := &statepb.Input{Source: &statepb.Source{Offset: 7}, Body: &statepb.Input_Event{Event: facts}}
-	first := rules.EventRecord(testEnv(self, nil), "event1", st, input)
-	again := rules.EventRecord(testEnv(self, nil), "event1", st, input)
-	if len(first.Emits) != 1 || len(again.Emits) != 1 {
-		t.Fatalf("%d and %d emissions, want one each", len(first.Emits), len(again.Emits))
-	}
-	if string(first.Emits[0].Value) != string(again.Emits[0].Value) {
-		t.Errorf("emitted %s, then %s", first.Emits[0].Value, again.Emits[0].Value)
-	}
-	if got := again.Counts[len(again.Counts)-1]; got != CountRepeated {
-		t.Errorf("the second sending counts %s", got)
-	}
-	if got := st.GetEntity().GetTallies().GetEmitted(); got != 1 {
-		t.Errorf("emitted is %d, want 1", got)
 	}
 }

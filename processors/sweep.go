@@ -31,12 +31,13 @@ func (b *Bridge) sweep(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case err := <-producer.Errors():
-			if err != nil {
-				return fmt.Errorf("send command: %w", err.Err)
-			}
+			s.refused(err)
 		case <-producer.Successes():
 		case <-tick.C:
 			s.all(ctx)
+		}
+		if s.err != nil {
+			return s.err
 		}
 	}
 }
@@ -45,6 +46,13 @@ type sweeper struct {
 	b        *Bridge
 	producer sarama.AsyncProducer
 	reviewed map[int32]review
+	err      error // the first refused command
+}
+
+func (s *sweeper) refused(err *sarama.ProducerError) {
+	if err != nil && s.err == nil {
+		s.err = fmt.Errorf("send command: %w", err.Err)
+	}
 }
 
 // review is what the events of a partition were last compared under.
@@ -56,10 +64,10 @@ type review struct {
 func (s *sweeper) close() {
 	s.producer.AsyncClose()
 	go func() {
-		for range s.producer.Errors() { //nolint:revive // drain
+		for range s.producer.Errors() {
 		}
 	}()
-	for range s.producer.Successes() { //nolint:revive // drain
+	for range s.producer.Successes() {
 	}
 }
 
@@ -144,6 +152,8 @@ func (s *sweeper) recheck(ctx context.Context, key string) {
 		case s.producer.Input() <- m:
 			return
 		case <-s.producer.Successes():
+		case err := <-s.producer.Errors():
+			s.refused(err)
 		case <-ctx.Done():
 			return
 		}
