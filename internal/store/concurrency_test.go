@@ -4,10 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/lovoo/goka/storage"
 	"go.uber.org/goleak"
 )
 
@@ -22,6 +25,7 @@ func TestConcurrentUseAndClose(t *testing.T) {
 		s := openTestStore(t, r)
 		must(t, s.Set("stays", waitingValue(Waiting{Reason: 1, Deadline: 1}, "")))
 		useAndClose(t, s)
+		must(t, indexError(openTestStore(t, r)))
 		must(t, r.Close())
 	}
 }
@@ -53,6 +57,9 @@ func useAndClose(t *testing.T, s *Store) {
 		written.Add(1)
 		return err
 	})
+	use("write as well", func() error { // Goka has one writer, but late ones of an old session do occur
+		return apply(s, -int(written.Load()))
+	})
 	use("set offset", func() error { return s.SetOffset(written.Load()) })
 	use("mark recovered", s.MarkRecovered)
 	readers := 3
@@ -74,7 +81,7 @@ func useAndClose(t *testing.T, s *Store) {
 			return err
 		})
 	}
-	for range 3 + 6*readers {
+	for range 4 + 6*readers {
 		<-progress
 	}
 	var closers sync.WaitGroup
@@ -177,6 +184,49 @@ func TestPartitionsOpenConcurrently(t *testing.T) {
 		if r.Open(testTopic, p) == nil {
 			t.Errorf("partition %d is not open", p)
 		}
+	}
+}
+
+// Close of a registry waits for a partition that is just being opened, and closes it.
+func TestRegistryCloseWaitsForOpening(t *testing.T) {
+	opening, proceed := make(chan struct{}), make(chan struct{})
+	opts := memOptions()
+	opts.FS = refuse{opts.FS, func(op, _ string) error {
+		if op == "lock" {
+			close(opening)
+			<-proceed
+		}
+		return nil
+	}}
+	r, err := NewRegistry(opts)
+	must(t, err)
+	var group sync.WaitGroup
+	var st storage.Storage
+	var buildErr, closeErr error
+	group.Go(func() { st, buildErr = r.Builder()(testTopic, testPartition) })
+	<-opening
+	group.Go(func() { closeErr = r.Close() })
+	until(t, func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.closed
+	})
+	close(proceed)
+	group.Wait()
+	must(t, buildErr)
+	must(t, closeErr)
+	wantError(t, st.Set("a", plainValue("")), ErrClosed)
+}
+
+// until waits for a condition.
+func until(t *testing.T, condition func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for !condition() {
+		if time.Now().After(deadline) {
+			t.Fatal("condition not reached")
+		}
+		runtime.Gosched()
 	}
 }
 

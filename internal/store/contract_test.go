@@ -317,6 +317,26 @@ var contracts = []contract{
 	}, want: "true c=vc true d=vd", differs: map[string]deviation{
 		gokaInMem: {"false = false =", "looks for a key that starts with the argument"},
 	}},
+	{name: "seek, then read the key only", run: func(t *testing.T, s *subject) string {
+		s.set("a", "c", "d")
+		it, err := s.Iterator()
+		must(t, err)
+		defer it.Release()
+		it.Seek([]byte("c"))
+		key := string(it.Key())
+		return fmt.Sprintf("%s %v %s", key, it.Next(), it.Key())
+	}, want: "c true d"},
+	{name: "seek, then read the value only", run: func(t *testing.T, s *subject) string {
+		s.set("a", "c", "d")
+		it, err := s.Iterator()
+		must(t, err)
+		defer it.Release()
+		it.Seek([]byte("c"))
+		value, err := it.Value()
+		must(t, err)
+		found := string(value)
+		return fmt.Sprintf("%s %v %s", found, it.Next(), it.Key())
+	}, want: "vc true d"},
 	{name: "seek, then next, as the interface says", run: func(t *testing.T, s *subject) string {
 		s.set("a", "c", "d")
 		it, err := s.Iterator()
@@ -392,6 +412,15 @@ var contracts = []contract{
 	}, want: "ok", differs: map[string]deviation{
 		levelDB: {"panic", "closes a channel twice; Goka's proxy calls once"},
 	}},
+	{name: "iterator at its end at close", run: func(t *testing.T, s *subject) string {
+		s.set("a")
+		it, err := s.Iterator()
+		must(t, err)
+		defer it.Release()
+		collect(t, it)
+		must(t, s.Close())
+		return fmt.Sprint(it.Next(), it.Err())
+	}, want: "false <nil>"},
 	{name: "iterator open at close", run: func(t *testing.T, s *subject) string {
 		s.set("a", "b")
 		it, err := s.Iterator()

@@ -60,4 +60,11 @@
 // go on until Close. A processor then stops with that error and can be started again
 // when the disk takes writes; what is missing is read from the changelog as after a
 // kill -9.
+//
+// # Old directories
+//
+// A partition that comes back to this machine catches up from its stored offset. If
+// it was away for longer than the changelog keeps deletions (delete.retention.ms), it
+// misses those, and deleted keys live on in it. This package cannot know; whoever
+// deletes keys has to keep that time long or remove old directories.
 package store

@@ -2,19 +2,23 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // refuse is a filesystem on which operations fail as ask says; ask gets "write",
-// "create", "sync" or "lock", and the name of the file.
+// "create", "sync", "close" or "lock", and the name of the file.
 type refuse struct {
 	vfs.FS
 	ask func(op, name string) error
@@ -61,6 +65,10 @@ func (f refuseFile) Sync() error {
 		return err
 	}
 	return f.File.Sync()
+}
+
+func (f refuseFile) Close() error {
+	return errors.Join(f.File.Close(), f.ask("close", f.name))
 }
 
 func (f refuseFile) SyncData() error {
@@ -126,6 +134,54 @@ func TestDiskRefusesWrites(t *testing.T) {
 	}
 }
 
+// A writer that waits for a slow disk is not left waiting when the disk turns out to
+// be full, and neither is Close.
+func TestDiskFullWhileAWriterWaits(t *testing.T) {
+	proceed := make(chan struct{})
+	var slow atomic.Bool
+	opts := crashOptions("/state", refuse{vfs.NewMem(), func(op, name string) error {
+		if !slow.Load() || op != "create" || !strings.HasSuffix(name, ".sst") {
+			return nil
+		}
+		<-proceed
+		return syscall.ENOSPC
+	}})
+	var waits atomic.Bool
+	opts.Logger = slog.New(onMessage{slog.DiscardHandler, func(message string) {
+		if message == "writes wait for the disk" {
+			waits.Store(true)
+		}
+	}})
+	r := newTestRegistry(t, opts)
+	s := openTestStore(t, r)
+	slow.Store(true)
+	written := make(chan error, 1)
+	go func() { written <- replay(s, 0, crashOps, func(int) {}) }()
+	until(t, waits.Load)
+	closed := make(chan error, 1)
+	go func() { closed <- s.Close() }()
+	close(proceed)
+	if err := <-written; !errors.Is(err, ErrFailed) && !errors.Is(err, ErrClosed) {
+		t.Errorf("writer: %v", err)
+	}
+	wantError(t, <-closed, ErrFailed)
+	slow.Store(false)
+	checkSurvivor(t, openTestStore(t, r))
+}
+
+// onMessage calls a function for each log message.
+type onMessage struct {
+	slog.Handler
+	call func(message string)
+}
+
+func (onMessage) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h onMessage) Handle(_ context.Context, record slog.Record) error {
+	h.call(record.Message)
+	return nil
+}
+
 // checkFailed checks that a failed store takes no writes and still answers.
 func checkFailed(t *testing.T, s *Store) {
 	t.Helper()
@@ -140,15 +196,19 @@ func checkFailed(t *testing.T, s *Store) {
 
 // The last bytes of the log are written by Close, which must not hide it if the disk
 // has no place for them.
-func TestDiskFullAtClose(t *testing.T) {
-	disk := &refusal{op: "write", kind: ".log"}
-	r := newTestRegistry(t, crashOptions("/state", refuse{vfs.NewMem(), disk.ask}))
-	s := openTestStore(t, r)
-	must(t, replay(s, 0, 10, func(int) {}))
-	disk.on.Store(true)
-	wantError(t, s.Close(), ErrFailed)
-	disk.on.Store(false)
-	checkSurvivor(t, openTestStore(t, r))
+func TestDiskRefusesClose(t *testing.T) {
+	for _, op := range []string{"write", "sync", "close"} {
+		t.Run(op, func(t *testing.T) {
+			disk := &refusal{op: op, kind: ".log"}
+			r := newTestRegistry(t, crashOptions("/state", refuse{vfs.NewMem(), disk.ask}))
+			s := openTestStore(t, r)
+			must(t, replay(s, 0, 10, func(int) {}))
+			disk.on.Store(true)
+			wantError(t, s.Close(), ErrFailed)
+			disk.on.Store(false)
+			checkSurvivor(t, openTestStore(t, r))
+		})
+	}
 }
 
 func TestDiskFullAtOpen(t *testing.T) {
@@ -158,18 +218,116 @@ func TestDiskFullAtOpen(t *testing.T) {
 	} {
 		t.Run(what.op+" "+what.kind, func(t *testing.T) {
 			disk := &refusal{op: what.op, kind: what.kind}
-			disk.on.Store(true)
 			r := newTestRegistry(t, Options{Dir: "/state", FS: refuse{vfs.NewMem(), disk.ask}})
-			for range 2 {
-				_, err := r.Builder()(testTopic, testPartition)
-				wantError(t, err, syscall.ENOSPC)
-				if errors.Is(err, ErrCorrupt) {
-					t.Errorf("called damaged: %v", err)
+			refused := func() {
+				t.Helper()
+				disk.on.Store(true)
+				defer disk.on.Store(false)
+				for range 2 {
+					_, err := r.Builder()(testTopic, testPartition)
+					wantError(t, err, syscall.ENOSPC)
+					if errors.Is(err, ErrCorrupt) {
+						t.Errorf("called damaged: %v", err)
+					}
 				}
 			}
-			disk.on.Store(false)
-			openTestStore(t, r)
+			refused()
+			s := openTestStore(t, r)
+			must(t, s.Set("a", plainValue("")))
+			must(t, s.Close())
+			if what.kind != "marker." && !(what.op == "write" && what.kind == ".log") { // not touched by a second open
+				refused()
+			}
+			s = openTestStore(t, r)
+			if value, err := s.Get("a"); err != nil || string(value) != "p" {
+				t.Errorf("afterwards: %q, %v", value, err)
+			}
 		})
+	}
+}
+
+// After a refused write nothing on the disk changes, whatever Pebble does then, and
+// Pebble can read what it has written since.
+func TestFreezerKeepsTheDisk(t *testing.T) {
+	disk := &refusal{op: "write", kind: ".log"}
+	mem := vfs.NewMem()
+	must(t, mem.MkdirAll("/db", dirMode))
+	frozen := 0
+	z := newFreezer(refuse{mem, disk.ask}, "/db", func(err error) {
+		wantText(t, err, "write 000002.log", syscall.ENOSPC.Error())
+		frozen++
+	})
+	create := func(name string) vfs.File {
+		f, err := z.Create("/db/"+name, vfs.WriteCategoryUnspecified)
+		must(t, err)
+		return f
+	}
+	write := func(f vfs.File, text string) error {
+		_, err := f.Write([]byte(text))
+		return err
+	}
+	log, table := create("000002.log"), create("000003.sst")
+	must(t, write(log, "before"))
+	must(t, write(table, "before"))
+	must(t, create("000001.log").Close())
+
+	disk.on.Store(true)
+	must(t, write(log, "refused"))
+	disk.on.Store(false)
+	must(t, write(log, "after"))
+	must(t, log.Sync())
+	wantError(t, write(table, "after"), syscall.ENOSPC)
+	must(t, z.Remove("/db/000001.log"))
+	must(t, z.Rename("/db/000003.sst", "/db/000004.sst"))
+	reused, err := z.ReuseForWrite("/db/000001.log", "/db/000005.log", "pebble-wal")
+	must(t, err)
+	must(t, write(reused, "after"))
+	_, err = z.Create("/db/000006.sst", compactionCategory)
+	wantError(t, err, syscall.ENOSPC)
+	flushed := create("000007.sst")
+	must(t, write(flushed, "readable"))
+	must(t, flushed.Close())
+	read, err := z.Open("/db/000007.sst")
+	must(t, err)
+	if text, err := io.ReadAll(read); err != nil || string(text) != "readable" {
+		t.Errorf("read back %q, %v", text, err)
+	}
+
+	names, err := mem.List("/db")
+	must(t, err)
+	slices.Sort(names)
+	wantList(t, "files on the disk", names, []string{"000001.log", "000002.log", "000003.sst"})
+	for _, name := range names[1:] {
+		f, err := mem.Open("/db/" + name)
+		must(t, err)
+		if text, err := io.ReadAll(f); err != nil || string(text) != "before" {
+			t.Errorf("%s holds %q, %v", name, text, err)
+		}
+	}
+	if frozen != 1 {
+		t.Errorf("reported %d times", frozen)
+	}
+}
+
+func TestOpenErrorTellsDamageFromRefusal(t *testing.T) {
+	tests := []struct {
+		cause  error
+		damage bool
+	}{
+		{syscall.ENOSPC, false},
+		{syscall.EIO, false},
+		{&fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}, false},
+		{&fs.PathError{Op: "open", Path: "x", Err: fs.ErrPermission}, false},
+		{&fs.PathError{Op: "open", Path: "x", Err: syscall.ENOENT}, true},
+		{pebble.ErrCorruption, true},
+		{errors.New("unknown format"), true},
+	}
+	for _, tt := range tests {
+		err := openError("/state/x/1", tt.cause)
+		wantError(t, err, tt.cause)
+		if errors.Is(err, ErrCorrupt) != tt.damage {
+			t.Errorf("%v: called damaged %t, want %t", tt.cause, !tt.damage, tt.damage)
+		}
 	}
 }
 

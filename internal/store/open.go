@@ -24,6 +24,10 @@ const (
 	bloomBitsPerKey = 10        // about 1 % false positives
 	logBytesPerSync = 512 << 10 // spreads the log's write-back; a full log is synced under the writer's lock
 	dirMode         = 0o700     // state holds personal data
+
+	// So many that writers never wait for compactions, which may wait for space on
+	// the disk. They wait for flushes only, which a freezer lets end.
+	maxSublevels = 1000
 )
 
 func openStore(dir string, opts Options, cache *pebble.Cache, files *pebble.FileCache, release func()) (*Store, error) {
@@ -88,13 +92,14 @@ func (s *Store) databaseOptions(opts Options, cache *pebble.Cache, files *pebble
 		FS: newFreezer(opts.FS, s.dir, func(err error) {
 			s.fail(failedError(s.dir, err))
 		}),
-		Lock:               s.lock,
-		Cache:              cache,
-		FileCache:          files,
-		MemTableSize:       uint64(opts.MemTableBytes),
-		WALBytesPerSync:    logBytesPerSync,
-		FormatMajorVersion: databaseFormat,
-		Logger:             databaseLogger{s.log, s.dir},
+		Lock:                  s.lock,
+		Cache:                 cache,
+		FileCache:             files,
+		MemTableSize:          uint64(opts.MemTableBytes),
+		L0StopWritesThreshold: maxSublevels,
+		WALBytesPerSync:       logBytesPerSync,
+		FormatMajorVersion:    databaseFormat,
+		Logger:                databaseLogger{s.log, s.dir},
 		EventListener: &pebble.EventListener{
 			DataCorruption: func(info pebble.DataCorruptionInfo) {
 				s.fail(corruptError(s.dir, info.Details))

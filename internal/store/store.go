@@ -40,8 +40,8 @@ type Store struct {
 
 	// writeMu makes read-modify-write of the index atomic. Taken under mu.
 	writeMu sync.Mutex
-	// Invariant: waiting equals the number of keys in the space i as of the last
-	// commit, and the stored count. Written under writeMu.
+	// Invariant: waiting equals the number of keys in the space i, and the stored
+	// count, whenever writeMu is free. Written under writeMu.
 	waiting atomic.Int64
 	scratch []byte // under writeMu
 

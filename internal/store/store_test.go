@@ -258,3 +258,25 @@ func TestOffsetIsWrittenWithTheNextValue(t *testing.T) {
 		t.Errorf("after reopen: got %d, want 4", got)
 	}
 }
+
+func TestSizes(t *testing.T) {
+	s := openTestStore(t, newTestRegistry(t, memOptions()))
+	for i := range 1000 {
+		must(t, s.Set(fmt.Sprint(i), plainValue("some payload")))
+	}
+	before := s.Sizes()
+	if before.DiskBytes == 0 || before.LogBytes == 0 || before.MemTableBytes == 0 || before.ReadAmplification != 0 {
+		t.Errorf("with a memtable only: %+v", before)
+	}
+	must(t, s.db.Flush())
+	if after := s.Sizes(); after.ReadAmplification != 1 || after.LogBytes >= before.LogBytes {
+		t.Errorf("flushed: %+v, before %+v", after, before)
+	}
+	must(t, s.Close())
+	if closed := s.Sizes(); closed != (Sizes{}) {
+		t.Errorf("closed: %+v", closed)
+	}
+	if n := s.WaitingCount(); n != 0 {
+		t.Errorf("closed: %d wait", n)
+	}
+}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 
@@ -77,7 +78,7 @@ func (s *Store) lookup(key string) (w Waiting, ok bool, err error) {
 	}
 	s.scratch = appendKey(s.scratch[:0], spaceWaiting, key)
 	value, closer, err := s.db.Get(s.scratch)
-	if err == pebble.ErrNotFound {
+	if errors.Is(err, pebble.ErrNotFound) {
 		return Waiting{}, false, nil
 	}
 	if err != nil {
