@@ -36,6 +36,7 @@ func (g *gate) answer(ctx goka.Context, value any)  { g.process(ctx, value, &sta
 func (g *gate) command(ctx goka.Context, value any) { g.process(ctx, value, &statepb.Loop{}) }
 
 func (g *gate) process(ctx goka.Context, value any, in proto.Message) {
+	defer g.begin(ctx)()
 	out, ok := g.step(ctx, value, in, g.b.rules.Load().Gate)
 	if !ok {
 		return

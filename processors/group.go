@@ -34,9 +34,19 @@ func newGroup(b *Bridge, name goka.Group, tracker *kafka.Tracker, stores *store.
 	return g
 }
 
-// begin is the first thing every callback does (protocol rule R3).
-func (g *group) begin(ctx goka.Context) {
-	g.tracker.Begin(string(ctx.Topic()), ctx.Partition(), ctx.Offset())
+// begin is the first thing every callback does (protocol rule R3), and end the last.
+//
+// A callback that ends after its session is abandoned, whatever it did: ctx.Fail
+// returns once the session is over, inside Goka's own SetValue and Delete too, and
+// Goka would take the record for done although nothing of it was written.
+func (g *group) begin(ctx goka.Context) (end func()) {
+	topic, partition, offset := string(ctx.Topic()), ctx.Partition(), ctx.Offset()
+	g.tracker.Begin(topic, partition, offset)
+	return func() {
+		if ctx.Context().Err() != nil {
+			g.tracker.Abandon(topic, partition, offset)
+		}
+	}
 }
 
 // send produces a record outside Goka and holds Goka's commit of the input back
@@ -51,7 +61,6 @@ func (g *group) send(ctx goka.Context, m *sarama.ProducerMessage) {
 func (g *group) step(ctx goka.Context, value any, in proto.Message,
 	run func(*mapping.Env, string, mapping.Reader, proto.Message) (mapping.Outcome, error),
 ) (out mapping.Outcome, ok bool) {
-	g.begin(ctx)
 	if err := g.decode(ctx, value, in); err != nil {
 		ctx.Fail(err)
 		return out, false

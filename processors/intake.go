@@ -25,7 +25,7 @@ func (in *intake) graph() *goka.GroupGraph {
 }
 
 func (in *intake) record(ctx goka.Context, value any) {
-	in.begin(ctx)
+	defer in.begin(ctx)()
 	raw, _ := value.([]byte) // nil for a tombstone
 	src := &statepb.Source{Partition: ctx.Partition(), Offset: ctx.Offset(), Time: ctx.Timestamp().UnixMilli()}
 	out := in.b.rules.Load().Intake(in.stream, src, raw)

@@ -29,6 +29,7 @@ func (o *organizers) membership(ctx goka.Context, value any) {
 func (o *organizers) command(ctx goka.Context, value any) { o.process(ctx, value, &statepb.Loop{}) }
 
 func (o *organizers) process(ctx goka.Context, value any, in proto.Message) {
+	defer o.begin(ctx)()
 	out, ok := o.step(ctx, value, in, o.b.rules.Load().Organizers)
 	if !ok {
 		return

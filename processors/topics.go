@@ -151,6 +151,8 @@ func (t Topics) Specs(s TopicSettings) []kafka.TopicSpec {
 		return map[string]string{
 			"cleanup.policy":        "compact",
 			"min.compaction.lag.ms": strconv.FormatInt(tableCompactionLag.Milliseconds(), 10),
+			// An instance that was away for less still sees what was deleted meanwhile.
+			"delete.retention.ms": strconv.FormatInt(s.InternalRetention.Milliseconds(), 10),
 		}
 	}
 	for _, stream := range mapping.Streams {
@@ -245,10 +247,29 @@ func (h *prefixHasher) Reset() { h.prefix, h.ended = h.prefix[:0], false }
 func (h *prefixHasher) Size() int      { return 4 }
 func (h *prefixHasher) BlockSize() int { return 1 }
 
-// Validate reports names that would collide.
+// Validate reports names that would collide. Slim and internal topics must differ
+// even on different clusters: producer and partition function know a topic by
+// its name alone.
 func (t Topics) Validate() error {
 	if t.Name == "" {
 		return fmt.Errorf("deployment name is empty")
+	}
+	taken := map[string]string{}
+	for _, name := range append(t.StateTopics(), t.Quarantine(), t.Identity()) {
+		taken[name] = "an internal topic of the deployment"
+	}
+	for _, s := range []mapping.Stream{mapping.Events, mapping.Orders, mapping.Refunds} {
+		if by, twice := taken[t.Slim[s]]; twice {
+			return fmt.Errorf("topic %s cannot be the slim stream of %s: it is %s; give it another name", t.Slim[s], s, by)
+		}
+		taken[t.Slim[s]] = "the slim stream of " + s.String()
+	}
+	legacy := map[string]mapping.Stream{}
+	for _, s := range mapping.Streams {
+		if by, twice := legacy[t.Legacy[s]]; twice {
+			return fmt.Errorf("topic %s cannot be the legacy stream of both %s and %s", t.Legacy[s], by, s)
+		}
+		legacy[t.Legacy[s]] = s
 	}
 	return nil
 }

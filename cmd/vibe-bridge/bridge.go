@@ -102,15 +102,19 @@ func newLogger(w io.Writer, c config.Log) (*slog.Logger, error) {
 	return slog.New(slog.NewJSONHandler(w, options)), nil
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+// isTerminal tells whether a stream of the process is one.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // loadConfig reads the configuration of a command that cannot do without one.
 func loadConfig(a *app, path string, flags *pflag.FlagSet) (config.Config, error) {
 	c, err := config.Load(path, a.env, flags)
-	if err != nil {
+	switch {
+	case err != nil && path == "":
+		return config.Config{}, refusef("%w; there is no configuration file: give it with --config", err)
+	case err != nil:
 		return config.Config{}, refuse(err)
 	}
 	return c, nil

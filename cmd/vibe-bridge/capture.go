@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ticketscloud/vibe-bridge/internal/config"
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 	"github.com/ticketscloud/vibe-bridge/internal/recordfile"
 )
 
@@ -38,17 +40,21 @@ records of all partitions in the order of their timestamps; within a partition t
 order of offsets is kept. Without, it goes on until it is interrupted, and writes
 records as they arrive; the file is then finished and whole.
 
+Without --topics it copies the four legacy topics, which have their default names in
+the file whatever the configuration calls them, as dry-run wants them; or, with
+--cluster target, the three slim topics.
+
 The file appears under its name when it is whole. It holds personal data if the
 topics do, and only its owner may read it.`,
 		Example: `  vibe-bridge capture --config bridge.yaml --until-end --out capture.ndjson.gz
-  vibe-bridge capture --config bridge.yaml --cluster target --topics events,orders,refunds --until-end --out slim.ndjson.gz
+  vibe-bridge capture --config bridge.yaml --cluster target --until-end --out slim.ndjson.gz
   vibe-bridge capture --brokers localhost:9092 --topics events --out -`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), a) },
 	}
 	flags := cmd.Flags()
 	o.source.bind(cmd)
-	flags.StringSliceVar(&o.topics, "topics", nil, "topics to copy (default: the four legacy topics)")
+	flags.StringSliceVar(&o.topics, "topics", nil, "topics to copy (default: the legacy topics, or those of --cluster target)")
 	flags.StringVar(&o.out, "out", "", "record file to write")
 	flags.BoolVar(&o.untilEnd, "until-end", false, "stop at what the topics hold now")
 	return cmd
@@ -58,10 +64,17 @@ func (o *captureOptions) run(ctx context.Context, a *app) error {
 	if o.out == "" {
 		return refusef("no file to write: want --out")
 	}
+	if err := o.source.check(); err != nil {
+		return err
+	}
 	if !o.source.given() {
 		return refusef("no cluster to read from: want --config or --brokers")
 	}
-	cluster, legacy, err := o.source.resolve(a)
+	cluster, configured, err := o.source.resolve(a)
+	if err != nil {
+		return err
+	}
+	names, err := o.names(configured)
 	if err != nil {
 		return err
 	}
@@ -76,25 +89,38 @@ func (o *captureOptions) run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer client.Close()
-	c := &capture{client: client, admin: kadm.NewClient(client), topics: o.names(legacy), idleLimit: defaultIdleLimit}
+	c := &capture{client: client, admin: kadm.NewClient(client), names: names, idleLimit: defaultIdleLimit}
 	return c.toFile(ctx, a, o.out, o.untilEnd)
 }
 
-func (o *captureOptions) names(legacy config.Topics) []string {
-	names := o.topics
-	if len(names) == 0 {
-		names = []string{legacy.Partners, legacy.Events, legacy.Orders, legacy.Refunds}
+// names are the topics to copy, each with its name in the file.
+func (o *captureOptions) names(c config.Config) (map[string]string, error) {
+	names := make(map[string]string)
+	switch {
+	case len(o.topics) > 0:
+		for _, name := range o.topics {
+			names[name] = name
+		}
+	case o.source.cluster == kafka.StateCluster:
+		return nil, refusef("--cluster state: want --topics as well")
+	case o.source.cluster == kafka.TargetCluster:
+		events, orders, refunds := c.Slim.Names()
+		for _, name := range []string{events, orders, refunds} {
+			names[name] = name
+		}
+	default:
+		for standard, name := range topicNames(c.Topics) {
+			names[name] = standard
+		}
 	}
-	names = slices.Clone(names)
-	slices.Sort(names)
-	return slices.Compact(names)
+	return names, nil
 }
 
 // capture copies topics to a Writer.
 type capture struct {
 	client *kgo.Client
 	admin  *kadm.Client
-	topics []string
+	names  map[string]string // topics to their names in the file
 	out    *recordfile.Writer
 	copied counts
 	short  []string // partitions that gave no record for their last offsets
@@ -115,7 +141,7 @@ func (c *capture) toFile(ctx context.Context, a *app, path string, untilEnd bool
 		return err
 	}
 	if c.out, err = recordfile.Create(path, a.stdout); err != nil {
-		return err
+		return refuse(err)
 	}
 	defer c.out.Discard()
 	c.consumeFrom(starts)
@@ -144,11 +170,12 @@ func (c *capture) checkComplete() error {
 // bounds are the first offset of every partition, and the one after the last
 // record that no open transaction holds back.
 func (c *capture) bounds(ctx context.Context) (starts, ends map[partitionID]int64, err error) {
-	first, err := listOffsets(ctx, c.admin.ListStartOffsets, c.topics)
+	topics := slices.Sorted(maps.Keys(c.names))
+	first, err := listOffsets(ctx, c.admin.ListStartOffsets, topics)
 	if err != nil {
 		return nil, nil, err
 	}
-	last, err := listOffsets(ctx, c.admin.ListCommittedOffsets, c.topics)
+	last, err := listOffsets(ctx, c.admin.ListCommittedOffsets, topics)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -258,7 +285,7 @@ func (c *capture) write(r *kgo.Record) error {
 		headers[i] = recordfile.Header{Key: header.Key, Value: header.Value}
 	}
 	err := c.out.Write(recordfile.Record{
-		Topic:     r.Topic,
+		Topic:     c.names[r.Topic],
 		Partition: r.Partition,
 		Offset:    r.Offset,
 		Timestamp: timestampOf(r),
@@ -269,7 +296,7 @@ func (c *capture) write(r *kgo.Record) error {
 	if err != nil {
 		return err
 	}
-	c.copied.add(r.Topic)
+	c.copied.add(c.names[r.Topic])
 	return nil
 }
 

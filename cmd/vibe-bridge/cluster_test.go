@@ -101,7 +101,7 @@ func TestGenerateThenCapture(t *testing.T) {
 		if len(after)-len(added) != len(before) {
 			t.Errorf("%d records before, %d after, %d of them new", len(before), len(after), len(added))
 		}
-		compareWithSeason(t, target, added, season.Config{Orders: 300, Seed: 3, Hostile: 0.2})
+		compareWithSeason(t, added, season.Config{Orders: 300, Seed: 3, Hostile: 0.2})
 		if !slices.IsSortedFunc(after, func(a, b recordfile.Record) int { return int(a.Timestamp - b.Timestamp) }) {
 			t.Error("the file is not in the order of timestamps")
 		}
@@ -130,15 +130,12 @@ func endOf(records []recordfile.Record, topic string, partition int32) int64 {
 }
 
 // compareWithSeason compares by topic and key, as far as the order is promised.
-func compareWithSeason(t *testing.T, target kafkatest.Target, records []recordfile.Record, c season.Config) {
+// In the file the legacy topics have their default names, which are the season's.
+func compareWithSeason(t *testing.T, records []recordfile.Record, c season.Config) {
 	t.Helper()
-	topics := map[string]string{
-		season.TopicPartners: target.Topic("partners"), season.TopicEvents: target.Topic("events"),
-		season.TopicOrders: target.Topic("orders"), season.TopicRefunds: target.Topic("refunds"),
-	}
 	want, got := make(map[string][]string), make(map[string][]string)
 	for r := range season.Generate(c) {
-		id := topics[r.Topic] + "/" + string(r.Key)
+		id := r.Topic + "/" + string(r.Key)
 		want[id] = append(want[id], fmt.Sprintf("%t %x %v", r.Value == nil, r.Value, fileHeaders(r.Headers)))
 	}
 	for _, r := range records {
@@ -279,7 +276,7 @@ func TestCaptureEndsAtHoles(t *testing.T) {
 	}
 	defer client.Close()
 	var out bytes.Buffer
-	c := &capture{client: client, admin: kadm.NewClient(client), topics: []string{"t"}, out: recordfile.NewWriter(&out), idleLimit: 100 * time.Millisecond}
+	c := &capture{client: client, admin: kadm.NewClient(client), names: map[string]string{"t": "t"}, out: recordfile.NewWriter(&out), idleLimit: 100 * time.Millisecond}
 	starts := map[partitionID]int64{{"t", 0}: 0, {"t", 1}: 0}
 	ends := map[partitionID]int64{{"t", 0}: 4, {"t", 1}: 1}
 	c.consumeFrom(starts)

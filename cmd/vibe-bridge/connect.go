@@ -27,40 +27,50 @@ func (f *clusterFlags) bind(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringSliceVar(&f.brokers, "brokers", nil, "addresses (host:port) of a cluster without login and encryption")
 	flags.StringVar(&f.config, "config", "", "configuration file that has the cluster, its login and the names of topics")
-	flags.StringVar(&f.cluster, "cluster", kafka.SourceCluster, "which cluster of --config: source, target or state")
+	flags.StringVar(&f.cluster, "cluster", "", "which cluster of --config: source, target or state (default source)")
 }
 
 func (f *clusterFlags) given() bool { return len(f.brokers) > 0 || f.config != "" }
 
-// resolve returns the cluster, and the names of the legacy topics.
-func (f *clusterFlags) resolve(a *app) (kafka.Cluster, config.Topics, error) {
-	if len(f.brokers) > 0 && f.config != "" {
-		return kafka.Cluster{}, config.Topics{}, refusef("--brokers and --config are both given: want one of them")
+// check looks at the flags alone.
+func (f *clusterFlags) check() error {
+	switch {
+	case len(f.brokers) > 0 && f.config != "":
+		return refusef("--brokers and --config are both given: want one of them")
+	case f.cluster != "" && f.config == "":
+		return refusef("--cluster %s: it chooses among the clusters of a configuration: want --config", f.cluster)
 	}
+	switch f.cluster {
+	case "", kafka.SourceCluster, kafka.TargetCluster, kafka.StateCluster:
+		return nil
+	}
+	return refusef("--cluster %q: want source, target or state", f.cluster)
+}
+
+// resolve returns the cluster, and the configuration that names its topics.
+func (f *clusterFlags) resolve(a *app) (kafka.Cluster, config.Config, error) {
 	if f.config != "" {
 		return f.fromConfig(a)
 	}
 	cluster := kafka.Cluster{Brokers: f.brokers}.WithDefaults()
 	if err := cluster.Validate(); err != nil {
-		return kafka.Cluster{}, config.Topics{}, refusef("--%w", err) // the errors begin with "brokers"
+		return kafka.Cluster{}, config.Config{}, refusef("--%w", err) // the errors begin with "brokers"
 	}
-	return cluster, config.Default().Topics, nil
+	return cluster, config.Default(), nil
 }
 
-func (f *clusterFlags) fromConfig(a *app) (kafka.Cluster, config.Topics, error) {
+func (f *clusterFlags) fromConfig(a *app) (kafka.Cluster, config.Config, error) {
 	c, err := config.Load(f.config, a.env, nil)
 	if err != nil {
-		return kafka.Cluster{}, config.Topics{}, refuse(err)
+		return kafka.Cluster{}, config.Config{}, refuse(err)
 	}
 	switch f.cluster {
-	case kafka.SourceCluster:
-		return c.Source, c.Topics, nil
 	case kafka.TargetCluster:
-		return c.Target, c.Topics, nil
+		return c.Target, c, nil
 	case kafka.StateCluster:
-		return c.State, c.Topics, nil
+		return c.State, c, nil
 	}
-	return kafka.Cluster{}, config.Topics{}, refusef("--cluster %q: want source, target or state", f.cluster)
+	return c.Source, c, nil
 }
 
 // connect returns a franz-go client with the cluster's login and encryption. It

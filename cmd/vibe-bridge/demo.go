@@ -7,10 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
-	"regexp"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,13 +33,13 @@ sales into one of them, and runs the bridge from there to the other. It shows
 rates, what waits for what, and slim records as they come out. Nothing outside
 this process is touched.
 
-It goes on until Ctrl-C. With --exit it ends when everything has arrived, accounts
-for every legacy record, and exits with 0 only if the accounts balance and nothing
-was out of order; with 3 otherwise.`,
+It goes on until Ctrl-C, and then prints the accounts. With --exit it ends when
+everything has arrived, accounts for every legacy record, and exits with 0 only if
+the accounts balance and nothing was out of order; with 3 otherwise.`,
 		Example: `  vibe-bridge demo
   vibe-bridge demo --orders 20000 --exit
   vibe-bridge demo --orders 5000 --seed 7 --exit --json`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), a) },
 	}
 	flags := cmd.Flags()
@@ -74,17 +70,21 @@ func (o *demoOptions) run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer d.Close()
-	view := newLiveView(a, o.json)
-	result, err := d.Run(ctx, o.exit, view.show)
-	view.end()
+	view := newLiveView(a.stdout, o.json)
+	result, err := d.Run(ctx, o.exit, demo.Viewer{Step: view.show, Ending: view.ending})
 	if err != nil {
 		return err
 	}
-	if err := o.print(a.stdout, result); err != nil {
+	return o.conclude(a.stdout, result)
+}
+
+// conclude prints the accounts and judges them.
+func (o *demoOptions) conclude(w io.Writer, r *demo.Result) error {
+	if err := o.print(w, r); err != nil {
 		return err
 	}
-	if o.exit && !result.Good() {
-		return &codedError{code: codeChecks, err: errors.New("the accounts do not balance, or something was out of order: see above")}
+	if o.exit && !r.Good() {
+		return &codedError{code: codeChecks, err: errors.New("the accounts do not balance, or something was out of order: see the accounts")}
 	}
 	return nil
 }
@@ -98,10 +98,10 @@ func (o *demoOptions) print(w io.Writer, r *demo.Result) error {
 		_, err = fmt.Fprintf(w, "%s\n", text)
 		return err
 	}
-	fmt.Fprintf(w, "\n%-16s %9s %9s %9s %9s %7s %7s %9s %9s  %s\n", "legacy topic", "consumed", "emitted", "unchanged", "skipped", "parked", "quarant", "tombstone", "superseded", "balance")
+	fmt.Fprintf(w, "\n%-16s %9s %9s %9s %9s %7s %7s %9s %9s %8s\n", "legacy topic", "consumed", "emitted", "unchanged", "skipped", "parked", "quarant", "tombstone", "superseded", "balance")
 	for _, s := range mapping.Streams {
 		account := r.Accounts[s]
-		fmt.Fprintf(w, "%-16s %9d %9d %9d %9d %7d %7d %9d %9d  %d\n", s, account.Consumed, account.Emitted, account.Unchanged,
+		fmt.Fprintf(w, "%-16s %9d %9d %9d %9d %7d %7d %9d %9d %8d\n", s, account.Consumed, account.Emitted, account.Unchanged,
 			sum(account.Skipped), account.Parked, sum(account.Quarantined), account.Tombstone, account.Superseded, account.Balance())
 	}
 	for _, s := range mapping.Streams {
@@ -122,126 +122,7 @@ func sum(m map[string]uint64) (n uint64) {
 }
 
 func printReasons[N int | int64 | uint64](w io.Writer, title string, m map[string]N) {
-	if len(m) == 0 {
-		return
+	if len(m) > 0 {
+		fmt.Fprintf(w, "%s: %s\n", title, reasons(m))
 	}
-	fmt.Fprintf(w, "%s:", title)
-	for _, reason := range slices.Sorted(maps.Keys(m)) {
-		fmt.Fprintf(w, " %s %d", reason, m[reason])
-	}
-	fmt.Fprintln(w)
-}
-
-// liveView shows a demonstration: redrawn in place on a terminal, a line now and
-// then elsewhere.
-type liveView struct {
-	w        io.Writer
-	quiet    bool
-	terminal bool
-	began    time.Time
-	last     time.Time
-	before   demo.Status
-	lines    int
-}
-
-func newLiveView(a *app, quiet bool) *liveView {
-	return &liveView{w: a.stdout, quiet: quiet, terminal: isTerminal(a.stdout), began: time.Now()}
-}
-
-// Intervals between two pictures.
-const (
-	redrawEvery = 500 * time.Millisecond
-	lineEvery   = 2 * time.Second
-)
-
-func (v *liveView) show(s demo.Status) {
-	now := time.Now()
-	every := lineEvery
-	if v.terminal {
-		every = redrawEvery
-	}
-	if v.quiet || now.Sub(v.last) < every {
-		return
-	}
-	seconds := now.Sub(v.last).Seconds()
-	if v.last.IsZero() {
-		seconds = now.Sub(v.began).Seconds()
-	}
-	text := v.picture(s, seconds)
-	if v.terminal && v.lines > 0 {
-		fmt.Fprintf(v.w, "\x1b[%dA\x1b[J", v.lines) // back to the top of the last picture
-	}
-	fmt.Fprint(v.w, text)
-	v.lines, v.last, v.before = strings.Count(text, "\n"), now, s
-}
-
-func (v *liveView) end() {
-	if !v.quiet {
-		fmt.Fprintln(v.w)
-	}
-}
-
-func (v *liveView) picture(s demo.Status, seconds float64) string {
-	rate := func(now, before map[string]int64, topic string) string {
-		return fmt.Sprintf("%d (%.0f/s)", now[topic], float64(now[topic]-before[topic])/seconds)
-	}
-	var b strings.Builder
-	if !v.terminal {
-		fmt.Fprintf(&b, "%5.1fs  legacy %d  consumed %d  events %s  orders %s  refunds %s  on the way %d  waiting %s  violations %d\n",
-			time.Since(v.began).Seconds(), s.Produced, total(s.Consumed), rate(s.Emitted, v.before.Emitted, "events"),
-			rate(s.Emitted, v.before.Emitted, "orders_done"), rate(s.Emitted, v.before.Emitted, "refund_requests"),
-			s.Lag, reasons(s.Waiting), s.Violation.Orders+s.Violation.Refunds)
-		return b.String()
-	}
-	fmt.Fprintf(&b, "vibe-bridge demo, %.0f s: %d legacy records written, %d on the way\n\n", time.Since(v.began).Seconds(), s.Produced, s.Lag)
-	fmt.Fprintf(&b, "  %-16s %18s   %-8s %18s\n", "legacy", "read", "slim", "sent")
-	slimName := map[mapping.Stream]string{mapping.Events: "events", mapping.Orders: "orders", mapping.Refunds: "refunds"}
-	for _, st := range mapping.Streams {
-		sent := ""
-		if st != mapping.Partners {
-			sent = rate(s.Emitted, v.before.Emitted, st.String())
-		}
-		fmt.Fprintf(&b, "  %-16s %18s   %-8s %18s\n", st, rate(s.Consumed, v.before.Consumed, st.String()), slimName[st], sent)
-	}
-	fmt.Fprintf(&b, "\n  waiting for: %s\n  out of order: %d orders, %d refunds\n\n", reasons(s.Waiting), s.Violation.Orders, s.Violation.Refunds)
-	for _, topic := range []string{"events", "orders", "refunds"} {
-		fmt.Fprintf(&b, "  %-8s %s\n", topic, shorten(maskCustomer(s.Sample[topic]), 110))
-	}
-	return b.String()
-}
-
-func total(m map[string]int64) (n int64) {
-	for _, v := range m {
-		n += v
-	}
-	return n
-}
-
-func reasons(m map[string]int64) string {
-	var list []string
-	for _, reason := range slices.Sorted(maps.Keys(m)) {
-		list = append(list, fmt.Sprintf("%s %d", reason, m[reason]))
-	}
-	if len(list) == 0 {
-		return "nothing"
-	}
-	return strings.Join(list, ", ")
-}
-
-var (
-	customer = regexp.MustCompile(`"customer":\{[^}]*\}`)
-	barcode  = regexp.MustCompile(`"barcode":"[^"]*"`)
-)
-
-// maskCustomer hides what is personal in a slim record, made up as it is here.
-func maskCustomer(record string) string {
-	return barcode.ReplaceAllString(customer.ReplaceAllString(record, `"customer":{…}`), `"barcode":"…"`)
-}
-
-func shorten(s string, limit int) string {
-	r := []rune(s)
-	if len(r) <= limit {
-		return s
-	}
-	return string(r[:limit-1]) + "…"
 }

@@ -6,13 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ticketscloud/vibe-bridge/internal/config"
 	"github.com/ticketscloud/vibe-bridge/internal/dryrun"
 	"github.com/ticketscloud/vibe-bridge/internal/recordfile"
+	"github.com/ticketscloud/vibe-bridge/mapping"
 )
 
 type dryRunOptions struct {
@@ -37,13 +38,13 @@ another record file, in emission order, and a summary that accounts for every
 legacy record.
 
 Legacy topics have their default names: partners, events, orders_done,
-refund_requests. What waits for something stays parked, unless --expire-holds
-lets the holds run out at the end of the file.
+refund_requests. What waits for something stays parked; --expire-holds lets the
+holds for an organizer or a ticket set run out at the end of the file.
 
 It ends with exit code 3 if the accounts do not balance.`,
 		Example: `  vibe-bridge dry-run --in season.ndjson.gz --directory directory.json --out slim.ndjson.gz --summary summary.json
   vibe-bridge generate --orders 100 --out - | vibe-bridge dry-run --expire-holds`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), a) },
 	}
 	flags := cmd.Flags()
@@ -68,8 +69,8 @@ func (o *dryRunOptions) config() (config.Config, error) {
 }
 
 func (o *dryRunOptions) run(ctx context.Context, a *app) error {
-	if o.out == "-" && o.summary == "-" {
-		return refusef("--out and --summary are both standard output: want a file for one of them")
+	if err := o.check(a); err != nil {
+		return err
 	}
 	c, err := o.config()
 	if err != nil {
@@ -89,6 +90,11 @@ func (o *dryRunOptions) run(ctx context.Context, a *app) error {
 		return refuse(err)
 	}
 	defer writer.Discard()
+	summary, err := o.openSummary(a)
+	if err != nil {
+		return refusef("write summary: %w", err)
+	}
+	defer summary.discard()
 	engine, err := dryrun.New(dryrun.Config{Rules: rules, ApplicationID: c.ApplicationID, SourceHeader: c.SourceHeader}, writer.Write)
 	if err != nil {
 		return refuse(err)
@@ -99,7 +105,25 @@ func (o *dryRunOptions) run(ctx context.Context, a *app) error {
 	if err := writer.Close(); err != nil {
 		return err
 	}
-	return o.summarize(a, engine.Summary())
+	return writeSummary(summary, engine.Summary())
+}
+
+// check looks at the flags that name files.
+func (o *dryRunOptions) check(a *app) error {
+	names := map[string]string{"--in": o.in, "--out": o.out, "--summary": o.summary}
+	for _, pair := range [][2]string{{"--in", "--out"}, {"--in", "--summary"}, {"--out", "--summary"}} {
+		one, other := names[pair[0]], names[pair[1]]
+		switch {
+		case one == "-" && other == "-" && pair[0] == "--out":
+			return refusef("--out and --summary are both standard output: want a file for one of them")
+		case one != "-" && other != "" && sameFile(one, other):
+			return refusef("%s and %s are both %s: want two files", pair[0], pair[1], one)
+		}
+	}
+	if o.in == "-" && isTerminal(a.stdin) {
+		return refusef("no records to read: give a record file with --in, or pipe one in")
+	}
+	return nil
 }
 
 func (o *dryRunOptions) process(ctx context.Context, reader *recordfile.Reader, engine *dryrun.Engine) error {
@@ -114,6 +138,9 @@ func (o *dryRunOptions) process(ctx context.Context, reader *recordfile.Reader, 
 		if err != nil {
 			return refuse(err)
 		}
+		if !isLegacy(record.Topic) {
+			return refusef("read records: line %d: topic %q is not a legacy topic: want partners, events, orders_done or refund_requests", reader.Line(), record.Topic)
+		}
 		if err := engine.Process(record); err != nil {
 			return fmt.Errorf("record %s/%d/%d: %w", record.Topic, record.Partition, record.Offset, err)
 		}
@@ -124,21 +151,44 @@ func (o *dryRunOptions) process(ctx context.Context, reader *recordfile.Reader, 
 	return nil
 }
 
-func (o *dryRunOptions) summarize(a *app, s dryrun.Summary) error {
+func isLegacy(topic string) bool {
+	return slices.ContainsFunc(mapping.Streams[:], func(s mapping.Stream) bool { return s.String() == topic })
+}
+
+// openSummary opens the summary's file before the work, so that a name that
+// cannot be written does not cost the work.
+func (o *dryRunOptions) openSummary(a *app) (output, error) {
+	switch o.summary {
+	case "":
+		return givenStream{a.stderr}, nil
+	case "-":
+		return givenStream{a.stdout}, nil
+	}
+	return createWhole(o.summary, readableByOwner)
+}
+
+// output is a file or a stream of the process.
+type output interface {
+	io.Writer
+	commit() error
+	discard()
+}
+
+// givenStream is an output that is not ours to close.
+type givenStream struct{ io.Writer }
+
+func (givenStream) commit() error { return nil }
+func (givenStream) discard()      {}
+
+func writeSummary(w output, s dryrun.Summary) error {
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err
 	}
-	text = append(text, '\n')
-	switch o.summary {
-	case "":
-		_, err = a.stderr.Write(text)
-	case "-":
-		_, err = a.stdout.Write(text)
-	default:
-		err = os.WriteFile(o.summary, text, 0o600)
+	if _, err := w.Write(append(text, '\n')); err != nil {
+		return fmt.Errorf("write summary: %w", err)
 	}
-	if err != nil {
+	if err := w.commit(); err != nil {
 		return fmt.Errorf("write summary: %w", err)
 	}
 	if !s.Accounts.Balanced() {

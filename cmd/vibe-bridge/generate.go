@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -44,7 +42,7 @@ in a cluster carry the time at which they were written, because brokers drop
 older ones and refuse later ones.`,
 		Example: `  vibe-bridge generate --orders 100000 --seed 7 --out season.ndjson.gz --directory-out directory.json
   vibe-bridge generate --orders 100000 --hostile 0.05 --brokers localhost:9092`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), a) },
 	}
 	flags := cmd.Flags()
@@ -64,8 +62,8 @@ func (o *generateOptions) run(ctx context.Context, a *app) error {
 		return err
 	}
 	if o.directoryOut != "" {
-		if err := replaceFile(o.directoryOut, season.Directory(o.season)); err != nil {
-			return fmt.Errorf("write directory: %w", err)
+		if err := replaceFile(o.directoryOut, readableByAll, season.Directory(o.season)); err != nil {
+			return refusef("write directory: %w", err)
 		}
 	}
 	switch {
@@ -84,6 +82,9 @@ func (o *generateOptions) check() error {
 	if o.partitions < 1 {
 		return refusef("--partitions %d: want 1 or more", o.partitions)
 	}
+	if err := o.target.check(); err != nil {
+		return err
+	}
 	if o.out != "" && o.target.given() {
 		return refusef("--out and a cluster (--brokers, --config) are both given: want one of them")
 	}
@@ -96,7 +97,7 @@ func (o *generateOptions) check() error {
 func (o *generateOptions) toFile(ctx context.Context, a *app) error {
 	w, err := recordfile.Create(o.out, a.stdout)
 	if err != nil {
-		return err
+		return refuse(err)
 	}
 	defer w.Discard()
 	var written counts
@@ -134,7 +135,7 @@ func fileHeaders(headers map[string][]byte) []recordfile.Header {
 }
 
 func (o *generateOptions) toCluster(ctx context.Context, a *app) error {
-	cluster, topics, err := o.target.resolve(a)
+	cluster, c, err := o.target.resolve(a)
 	if err != nil {
 		return err
 	}
@@ -143,7 +144,7 @@ func (o *generateOptions) toCluster(ctx context.Context, a *app) error {
 		return err
 	}
 	defer client.Close()
-	names := topicNames(topics)
+	names := topicNames(c.Topics)
 	if err := o.prepareTopics(ctx, kadm.NewClient(client), slices.Sorted(maps.Values(names))); err != nil {
 		return err
 	}
@@ -316,23 +317,4 @@ func (c counts) String() string {
 		return "no records"
 	}
 	return fmt.Sprintf("%d records (%s)", total, strings.Join(parts, ", "))
-}
-
-// replaceFile writes a file so that a reader, such as a running bridge, never
-// sees half of it.
-func replaceFile(path string, data []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.partial")
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(data)
-	const readableByAll = 0o644 // unlike records, a directory has no personal data
-	err = errors.Join(err, file.Chmod(readableByAll), file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(file.Name())
-	}
-	return err
 }

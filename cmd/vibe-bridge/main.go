@@ -7,8 +7,11 @@
 //
 // main.go    run: arguments in, exit code out
 // root.go    the root command and its help
+// args.go    what stands on the command line beside flags
 // exit.go    errors and exit codes
+// bridge.go  a configuration as the bridge takes it
 // connect.go the flags that name a cluster, and a client for it
+// files.go   files that are written whole or not at all
 package main
 
 import (
@@ -45,7 +48,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, env []string)
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, env: env}
 	root := newRoot(a)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return codeOK
 	}
@@ -53,7 +56,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, env []string)
 		err = errors.New("interrupted")
 	}
 	if !a.started {
-		err = usageError(err)
+		err = usageError(cmd, err)
 	}
 	fmt.Fprintf(stderr, "vibe-bridge: %s\n", explain(err))
 	return exitCode(err)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
 
 	"github.com/ticketscloud/vibe-bridge/directory"
 	"github.com/ticketscloud/vibe-bridge/internal/config"
@@ -55,7 +56,7 @@ func TestExitCodes(t *testing.T) {
 		{nil, 0},
 		{errors.New("x"), 1},
 		{refuse(errors.New("x")), 2},
-		{usageError(errors.New("x")), 2},
+		{usageError(&cobra.Command{Use: "x"}, errors.New("x")), 2},
 		{errors.Join(errors.New("y"), refuse(errors.New("x"))), 2},
 		{&config.Error{}, 2},
 		{&kafka.ConnectError{}, 2},

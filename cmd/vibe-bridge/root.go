@@ -1,8 +1,7 @@
 package main
 
 import (
-	"errors"
-	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -18,8 +17,8 @@ holds.organizer is VIBE_BRIDGE_HOLDS_ORGANIZER and --holds-organizer.`
 const rootExamples = `  vibe-bridge demo
   vibe-bridge topics create --config bridge.yaml
   vibe-bridge run --config bridge.yaml
-  vibe-bridge generate --orders 10000 --out season.ndjson.gz --directory-out directory.json
-  vibe-bridge capture --config bridge.yaml --until-end --out capture.ndjson.gz`
+  vibe-bridge capture --config bridge.yaml --until-end --out legacy.ndjson.gz
+  vibe-bridge dry-run --in legacy.ndjson.gz --out slim.ndjson.gz`
 
 const exitCodesHelp = `
 Exit codes:
@@ -28,6 +27,15 @@ Exit codes:
   2  could not start: wrong arguments or configuration, or a cluster out of reach
   3  ran, and what it checked is not as it should be
 `
+
+// Groups of commands in the help.
+var groups = []*cobra.Group{
+	{ID: "try", Title: "To see it work:"},
+	{ID: "run", Title: "To run it on your clusters:"},
+	{ID: "look", Title: "To work with records:"},
+}
+
+func init() { cobra.EnableCommandSorting = false } // the order of use is more help than the alphabet
 
 // newRoot builds the program's commands. Each command's file has its new…Command.
 func newRoot(a *app) *cobra.Command {
@@ -41,41 +49,34 @@ func newRoot(a *app) *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			a.started = false
-			return noSuchCommand(cmd, args)
-		},
+		RunE:          wantCommand(a),
 		// A command that has a PersistentPreRun of its own replaces this one.
 		PersistentPreRun: func(*cobra.Command, []string) { a.started = true },
 
-		SuggestionsMinimumDistance: 2,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetVersionTemplate("{{.Version}}\n")
-	// The root's help alone lists the exit codes.
-	root.SetUsageTemplate(root.UsageTemplate() + "{{if not .HasParent}}" + exitCodesHelp + "{{end}}")
-	root.AddCommand(
-		newDemoCommand(a),
-		newRunCommand(a),
-		newTopicsCommand(a),
-		newGenerateCommand(a),
-		newCaptureCommand(a),
-		newDryRunCommand(a),
-		newMapCommand(a),
-		newVersionCommand(a),
-	)
+	root.SetUsageTemplate(usageTemplate(root))
+	root.AddGroup(groups...)
+	add := func(group string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = group
+		}
+		root.AddCommand(commands...)
+	}
+	add("try", newDemoCommand(a))
+	add("run", newTopicsCommand(a), newRunCommand(a))
+	add("look", newGenerateCommand(a), newCaptureCommand(a), newDryRunCommand(a), newMapCommand(a))
+	add("", newVersionCommand(a))
 	return root
 }
 
-func noSuchCommand(root *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return errors.New("no command given")
-	}
-	hint := ""
-	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
-		hint = fmt.Sprintf("; did you mean %s?", near[0])
-	}
-	return fmt.Errorf("there is no command %q%s", args[0], hint)
+// usageTemplate is cobra's, without the line that a command with others below it
+// can be called alone, and with the exit codes in the root's help alone.
+func usageTemplate(root *cobra.Command) string {
+	text := strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1)
+	return text + "{{if not .HasParent}}" + exitCodesHelp + "{{end}}"
 }

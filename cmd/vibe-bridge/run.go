@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -38,11 +39,15 @@ directory of its own. Topics must exist: see vibe-bridge topics.
 The directory file is read again when it changes and on SIGHUP. With http.listen
 set, /metrics and /healthz answer there.
 
-It ends with exit code 1 when a processor fails, and is meant to be started again
-by whatever runs it.`,
+It ends with exit code 2, before it has joined or written anything, when the
+configuration, the clusters or the topics are not right; and with exit code 1 when
+it fails later: whatever runs it should then start it again.
+
+The flags below are the keys of the configuration that are changed most; every
+other key has its flag too.`,
 		Example: `  vibe-bridge run --config bridge.yaml
   VIBE_BRIDGE_STATE_DIR=/data/state vibe-bridge run --config bridge.yaml --log-level debug`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := loadConfig(a, o.config, cmd.Flags())
 			if err != nil {
@@ -71,26 +76,62 @@ func (o *runOptions) run(ctx context.Context, a *app, c config.Config) error {
 	if err != nil {
 		return refuse(err)
 	}
+	if err := checkSurroundings(ctx, c, cfg); err != nil {
+		return err
+	}
 	stopHTTP, err := serveHTTP(c.HTTP.Listen, bridge, log)
 	if err != nil {
 		return err
 	}
 	defer stopHTTP()
-	watchCtx, stopWatching := context.WithCancel(ctx)
-	defer stopWatching()
-	if err := watchDirectory(watchCtx, c, cfg.Rules.Directory, bridge, log); err != nil {
+	stopWatching, err := watchDirectory(ctx, c, cfg.Rules.Directory, bridge, log)
+	if err != nil {
 		return err
 	}
+	defer stopWatching()
 	log.Info("bridge starts", "name", c.Name, "version", currentVersion().String(), "edition", c.Edition, "format", c.Format)
 	if err := bridge.Run(ctx); err != nil {
-		return startError(err)
+		return runError(err)
 	}
 	log.Info("bridge stopped")
 	return nil
 }
 
-// startError tells what kept the bridge from starting from what failed later.
-func startError(err error) error {
+// checkSurroundings refuses clusters, topics and a state folder that will not do,
+// before anything listens, logs, joins or writes.
+func checkSurroundings(ctx context.Context, c config.Config, cfg processors.Config) error {
+	admins, closeAdmins, err := processors.OpenAdmins(cfg.Source, cfg.State, cfg.Target)
+	if err != nil {
+		return refuse(err)
+	}
+	defer closeAdmins()
+	if err := checkOverlap(ctx, c); err != nil {
+		return err
+	}
+	if err := processors.CheckTopics(admins, cfg.Topics, cfg.Settings); err != nil {
+		return refuse(err)
+	}
+	if err := checkWritable(cfg.StateDir); err != nil {
+		return refusef("state_dir: %w: want a folder that this user may write to, on a disk that outlives restarts", err)
+	}
+	return nil
+}
+
+// checkWritable creates the folder if it is not there.
+func checkWritable(folder string) error {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(folder, ".writable.*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Close(), os.Remove(file.Name()))
+}
+
+// runError tells what only an operator can put right from what a new start may
+// mend, such as a cluster that has gone.
+func runError(err error) error {
 	var missing *processors.MissingTopicsError
 	var mismatch *kafka.MismatchError
 	var identity *kafka.IdentityError
@@ -98,7 +139,7 @@ func startError(err error) error {
 	if errors.As(err, &missing) || errors.As(err, &mismatch) || errors.As(err, &identity) || errors.As(err, &offset) {
 		return refuse(err)
 	}
-	return err
+	return &codedError{code: codeFailed, err: err}
 }
 
 // serveHTTP answers /metrics and /healthz until the returned function is called.
@@ -113,6 +154,7 @@ func serveHTTP(listen string, bridge *processors.Bridge, log *slog.Logger) (stop
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(bridge.Metrics().Registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	log.Info("metrics and health", "address", listener.Addr().String())
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	done := make(chan struct{})
 	go func() {
@@ -127,36 +169,45 @@ func serveHTTP(listen string, bridge *processors.Bridge, log *slog.Logger) (stop
 	}, nil
 }
 
-// watchDirectory keeps the directory up to date until ctx ends.
-func watchDirectory(ctx context.Context, c config.Config, current *directory.Directory, bridge *processors.Bridge, log *slog.Logger) error {
-	if c.DirectoryFile == "" {
-		return nil
-	}
+// watchDirectory keeps the directory up to date until ctx ends or the returned
+// function is called.
+func watchDirectory(ctx context.Context, c config.Config, current *directory.Directory, bridge *processors.Bridge, log *slog.Logger) (stop func(), err error) {
 	categories, _, err := loadDirectory("", c.CategoriesFile)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	watcher := directory.NewWatcher(c.DirectoryFile, categories, current, func(d *directory.Directory, err error) {
-		if err != nil {
-			log.Error("directory not reloaded, the previous one stays in use", "error", err)
-			return
-		}
-		bridge.SetDirectory(d)
-		log.Info("directory reloaded", "file", c.DirectoryFile)
-	})
-	go watcher.Run(ctx)
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	context.AfterFunc(ctx, func() { signal.Stop(hangups) })
-	go func() {
-		for {
-			select {
-			case <-hangups:
-				watcher.Trigger()
-			case <-ctx.Done():
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	reread := func() { log.Warn("SIGHUP: there is no directory_file to read again") }
+	if c.DirectoryFile != "" {
+		watcher := directory.NewWatcher(c.DirectoryFile, categories, current, func(d *directory.Directory, err error) {
+			if err != nil {
+				log.Error("directory not reloaded, the previous one stays in use", "error", err)
 				return
 			}
+			bridge.SetDirectory(d)
+			log.Info("directory reloaded", "file", c.DirectoryFile)
+		})
+		running.Go(func() { watcher.Run(ctx) })
+		reread = watcher.Trigger
+	}
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	running.Go(func() { onHangup(ctx, hangups, reread) })
+	return func() {
+		cancel()
+		signal.Stop(hangups)
+		running.Wait()
+	}, nil
+}
+
+func onHangup(ctx context.Context, hangups <-chan os.Signal, act func()) {
+	for {
+		select {
+		case <-hangups:
+			act()
+		case <-ctx.Done():
+			return
 		}
-	}()
-	return nil
+	}
 }

@@ -54,25 +54,28 @@ type Demo struct {
 }
 
 // Start starts the brokers and creates all topics. Close ends everything.
-func Start(ctx context.Context, cfg Config) (d *Demo, err error) {
-	d = &Demo{cfg: cfg, monitor: ordercheck.New("events", "orders", "refunds")}
-	defer func() {
-		if err != nil {
-			d.Close()
-		}
-	}()
+func Start(ctx context.Context, cfg Config) (*Demo, error) {
+	d := &Demo{cfg: cfg, monitor: ordercheck.New("events", "orders", "refunds")}
+	if err := d.start(ctx); err != nil {
+		d.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *Demo) start(ctx context.Context) error {
 	source, err := d.broker()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	target, err := d.broker()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := d.configure(source, target); err != nil {
-		return nil, err
+		return err
 	}
-	return d, d.createTopics(ctx, source)
+	return d.createTopics(ctx, source)
 }
 
 func (d *Demo) broker() (*embedded.Broker, error) {
@@ -95,7 +98,7 @@ func (d *Demo) configure(source, target *embedded.Broker) error {
 	}
 	stateDir, err := os.MkdirTemp("", "vibe-bridge-demo-")
 	if err != nil {
-		return err
+		return fmt.Errorf("make a folder for state: %w; TMPDIR names another place", err)
 	}
 	d.close = append(d.close, func() { os.RemoveAll(stateDir) })
 	out := kafka.Cluster{Brokers: target.Addrs(), Replication: 1}.WithDefaults()
@@ -155,14 +158,24 @@ func (d *Demo) Close() {
 	d.close = nil
 }
 
+// Viewer is told how a demonstration goes. Its functions are called one at a time.
+type Viewer struct {
+	Step   func(Status) // about five times a second
+	Ending func()       // the bridge is being stopped; what follows takes a few seconds
+}
+
 // Run writes the season and runs the bridge until ctx ends or, with exit, until
-// all is drained, and reports. step is called now and then.
-func (d *Demo) Run(ctx context.Context, exit bool, step func(Status)) (*Result, error) {
+// all is drained, and reports. With exit, an end of ctx before that is an error.
+func (d *Demo) Run(ctx context.Context, exit bool, view Viewer) (*Result, error) {
 	runCtx, stop := context.WithCancel(ctx)
 	defer stop()
 	failed := make(chan error, 2)
 	var running sync.WaitGroup
-	running.Go(func() { failed <- d.bridge.Run(runCtx) })
+	running.Go(func() {
+		if err := d.bridge.Run(runCtx); err != nil {
+			failed <- err
+		}
+	})
 	seeded := make(chan struct{})
 	running.Go(func() {
 		if err := d.seed(runCtx); err != nil {
@@ -171,50 +184,67 @@ func (d *Demo) Run(ctx context.Context, exit bool, step func(Status)) (*Result, 
 		}
 		close(seeded)
 	})
-	report, err := d.watch(runCtx, exit, seeded, failed, step)
+	w := watcher{d: d, failed: failed, step: view.Step}
+	report, err := w.untilEnd(runCtx, exit, seeded)
+	view.Ending()
 	stop()
 	running.Wait()
+	if err == nil && report == nil {
+		// While the bridge runs, the tables and the offsets would be of different
+		// moments.
+		report, err = processors.ReadReport(context.WithoutCancel(ctx), d.admins, d.bcfg.State, d.bcfg.Topics)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return d.result(report), nil
 }
 
-// watch waits for the end of the demonstration.
-func (d *Demo) watch(ctx context.Context, exit bool, seeded <-chan struct{}, failed <-chan error, step func(Status)) (*processors.Report, error) {
-	observe := func(lag processors.Lag) error {
-		select {
-		case err := <-failed:
-			if err != nil {
-				return err
-			}
-		default:
-		}
-		step(d.status(lag))
-		return nil
-	}
+// watcher looks at a running demonstration.
+type watcher struct {
+	d      *Demo
+	failed <-chan error
+	step   func(Status)
+}
+
+// untilEnd waits for the end of ctx, or with exit for that of the season, which
+// alone gives a report.
+func (w watcher) untilEnd(ctx context.Context, exit bool, seeded <-chan struct{}) (*processors.Report, error) {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
-	for done := false; !done; {
+	for {
 		select {
 		case <-seeded:
-			done = exit
-			if !exit {
-				seeded = nil
+			if exit {
+				return processors.WaitDrained(ctx, w.d.admins, w.d.bcfg, w.observe)
 			}
+			seeded = nil
 		case <-ctx.Done():
-			return processors.ReadReport(context.WithoutCancel(ctx), d.admins, d.bcfg.State, d.bcfg.Topics)
-		case <-tick.C:
-			lag, err := processors.ReadLag(d.admins, d.bcfg.Topics)
-			if err != nil {
-				return nil, err
+			if exit {
+				return nil, ctx.Err()
 			}
-			if err := observe(lag); err != nil {
+			return nil, nil
+		case <-tick.C:
+			lag, err := processors.ReadLag(w.d.admins, w.d.bcfg.Topics)
+			if err == nil {
+				err = w.observe(lag)
+			}
+			if err != nil {
 				return nil, err
 			}
 		}
 	}
-	return processors.WaitDrained(ctx, d.admins, d.bcfg, observe)
+}
+
+// observe shows the state of things, or returns what has failed.
+func (w watcher) observe(lag processors.Lag) error {
+	select {
+	case err := <-w.failed:
+		return err
+	default:
+		w.step(w.d.status(lag))
+		return nil
+	}
 }
 
 // seed writes the season into the legacy topics.

@@ -8,7 +8,7 @@ import (
 )
 
 // GroupCommits reads what a consumer group committed for the partitions, and
-// where those end. It is what a Tracker asks at the start of a session.
+// where those begin and end. It is what a Tracker asks at the start of a session.
 func (a *Admin) GroupCommits(group string, topics map[string][]int32) (map[string]map[int32]Commit, error) {
 	resp, err := a.admin.ListConsumerGroupOffsets(group, topics)
 	if err == nil && resp.Err != sarama.ErrNoError {
@@ -30,6 +30,9 @@ func (a *Admin) GroupCommits(group string, topics map[string][]int32) (map[strin
 					return nil, fmt.Errorf("offset of group %s for %s/%d: %w", group, topic, p, block.Err)
 				}
 				c.Offset, c.Metadata = block.Offset, block.Metadata
+			}
+			if c.Start, err = a.OldestOffset(topic, p); err != nil {
+				return nil, err
 			}
 			if c.End, err = a.client.GetOffset(topic, p, sarama.OffsetNewest); err != nil {
 				return nil, fmt.Errorf("end of %s/%d: %w", topic, p, err)

@@ -49,11 +49,12 @@ type TrackerOptions struct {
 	AcceptForeignOffsets bool
 }
 
-// Commit is a committed offset, negative when there is none, and the end of the
-// partition at that moment.
+// Commit is a committed offset, negative when there is none, and the beginning
+// and the end of the partition at that moment.
 type Commit struct {
 	Offset   int64
 	Metadata string
+	Start    int64
 	End      int64
 }
 
@@ -372,7 +373,8 @@ func EndedRecords(c Commit) (n uint64, ok bool) {
 	return endedRecords(c.Metadata), strings.HasPrefix(c.Metadata, commitPrefix)
 }
 
-// readCommits loads the committed offsets' metadata and refuses foreign ones.
+// readCommits loads the committed offsets' metadata and refuses those from which
+// the group cannot go on without a loss.
 func (t *Tracker) readCommits(s *trackedSession) error {
 	if t.opts.Commits == nil || len(s.windows) == 0 {
 		return nil
@@ -382,15 +384,24 @@ func (t *Tracker) readCommits(s *trackedSession) error {
 		return fmt.Errorf("read committed offsets of group %s: %w", t.opts.Group, err)
 	}
 	s.commits = commits
-	if t.opts.AcceptForeignOffsets {
-		return nil
-	}
 	for topic, partitions := range commits {
 		for p, c := range partitions {
-			if _, ok := EndedRecords(c); !ok {
-				return &ForeignOffsetError{Group: t.opts.Group, Topic: topic, Partition: p, Offset: c.Offset}
+			if err := t.checkCommit(topic, p, c); err != nil {
+				return err
 			}
 		}
+	}
+	return nil
+}
+
+func (t *Tracker) checkCommit(topic string, partition int32, c Commit) error {
+	if _, ours := EndedRecords(c); !ours && !t.opts.AcceptForeignOffsets {
+		return &ForeignOffsetError{Group: t.opts.Group, Topic: topic, Partition: partition, Offset: c.Offset}
+	}
+	// sarama refuses such a claim as well, but only to a channel of errors that Goka
+	// logs: the group would join and give up again for ever.
+	if c.Offset >= 0 && (c.Offset < c.Start || c.Offset > c.End) {
+		return &LostOffsetError{Group: t.opts.Group, Topic: topic, Partition: partition, Commit: c}
 	}
 	return nil
 }
@@ -407,4 +418,22 @@ type ForeignOffsetError struct {
 func (e *ForeignOffsetError) Error() string {
 	return fmt.Sprintf("group %s: offset %d of %s/%d was not committed by vibe-bridge: it was reset by hand or by another program, and records may have been jumped over; reset it back, or start once with --accept-reset-offsets to go on from there",
 		e.Group, e.Offset, e.Topic, e.Partition)
+}
+
+// LostOffsetError says that the records at a committed offset are not in the
+// topic: retention or somebody else deleted them unread, or the topic lost its end.
+type LostOffsetError struct {
+	Group     string
+	Topic     string
+	Partition int32
+	Commit    Commit
+}
+
+func (e *LostOffsetError) Error() string {
+	what := fmt.Sprintf("the partition ends at %d: it was truncated or created anew", e.Commit.End)
+	if e.Commit.Offset < e.Commit.Start {
+		what = fmt.Sprintf("the partition begins at %d: %d records were deleted before they were read", e.Commit.Start, e.Commit.Start-e.Commit.Offset)
+	}
+	return fmt.Sprintf("group %s: offset %d of %s/%d is not there any more, %s; restore the topic or, to go on without those records, reset the offset of this partition to its beginning with Kafka's tools and start once with --accept-reset-offsets",
+		e.Group, e.Commit.Offset, e.Topic, e.Partition, what)
 }

@@ -8,14 +8,13 @@ package ordercheck
 
 import (
 	"encoding/json"
+	"slices"
 	"sync"
 
-	"google.golang.org/protobuf/proto"
-
-	"github.com/ticketscloud/vibe-bridge/legacyproto"
+	"github.com/ticketscloud/vibe-bridge/legacyproto/intake"
 )
 
-// Monitor is a kafka.Observer. It reads JSON records.
+// Monitor is a kafka.Observer. It reads JSON records. It is safe for concurrent use.
 type Monitor struct {
 	events, orders, refunds string // topics
 
@@ -38,13 +37,16 @@ func New(events, orders, refunds string) *Monitor {
 }
 
 // Legacy takes note of a legacy record, by the default name of its topic: a slim
-// refund does not say which order it is for.
+// refund does not say which order it is for. It must be called before the bridge
+// can have read the record.
 func (m *Monitor) Legacy(topic string, value []byte) {
 	if topic != "refund_requests" || len(value) == 0 {
 		return
 	}
-	var r legacyproto.RefundRequest
-	if proto.Unmarshal(value, &r) != nil {
+	// As the bridge reads it: what the bridge can read must be known here, or its
+	// refund would count as a violation.
+	var r intake.RefundRequest
+	if intake.DecodeRefundRequest(value, &r) != nil {
 		return
 	}
 	m.mu.Lock()
@@ -52,22 +54,50 @@ func (m *Monitor) Legacy(topic string, value []byte) {
 	m.refundedBy[r.GetId()] = r.GetOrder()
 }
 
-// Sending checks a record before it is sent.
+// Sending checks a record before it is sent. A record that does not say what it
+// depends on is a violation: nothing shows that it was in order.
 func (m *Monitor) Sending(topic string, key, value []byte) {
-	switch topic {
-	case m.orders:
-		var order struct {
-			Tickets []struct {
-				EventID string `json:"event_id"`
-			} `json:"tickets"`
-		}
-		ok := json.Unmarshal(value, &order) == nil && len(order.Tickets) > 0
-		m.check(&m.violations.Orders, ok && m.has(m.events, order.Tickets[0].EventID))
-	case m.refunds:
-		m.check(&m.violations.Refunds, m.has(m.orders, m.orderOf(string(key))))
-	case m.events:
-		m.check(new(int), true)
+	var parents []string
+	if topic == m.orders {
+		parents = m.eventsOf(value)
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch topic {
+	case m.events:
+		m.violations.Sent++
+	case m.orders:
+		m.violations.Sent++
+		if !m.allAcked(parents) {
+			m.violations.Orders++
+		}
+	case m.refunds:
+		m.violations.Sent++
+		if !m.allAcked([]string{entry(m.orders, m.refundedBy[string(key)])}) {
+			m.violations.Refunds++
+		}
+	}
+}
+
+// eventsOf lists the events of an order's tickets.
+func (m *Monitor) eventsOf(value []byte) []string {
+	var order struct {
+		Tickets []struct {
+			EventID string `json:"event_id"`
+		} `json:"tickets"`
+	}
+	if json.Unmarshal(value, &order) != nil {
+		return nil
+	}
+	var events []string
+	for _, ticket := range order.Tickets {
+		events = append(events, entry(m.events, ticket.EventID))
+	}
+	return events
+}
+
+func (m *Monitor) allAcked(entries []string) bool {
+	return len(entries) > 0 && !slices.ContainsFunc(entries, func(e string) bool { return !m.acked[e] })
 }
 
 // Acked takes note of an acknowledged record.
@@ -77,7 +107,7 @@ func (m *Monitor) Acked(topic string, key, _ []byte) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.acked[topic+"\x00"+string(key)] = true
+	m.acked[entry(topic, string(key))] = true
 }
 
 // Violations counted so far.
@@ -87,23 +117,5 @@ func (m *Monitor) Violations() Violations {
 	return m.violations
 }
 
-func (m *Monitor) check(counter *int, ok bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.violations.Sent++
-	if !ok {
-		*counter++
-	}
-}
-
-func (m *Monitor) has(topic, key string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.acked[topic+"\x00"+key]
-}
-
-func (m *Monitor) orderOf(refund string) string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.refundedBy[refund]
-}
+// entry is a record's place in Monitor.acked.
+func entry(topic, key string) string { return topic + "\x00" + key }

@@ -1,0 +1,357 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
+	"github.com/ticketscloud/vibe-bridge/internal/recordfile"
+	"github.com/ticketscloud/vibe-bridge/processors"
+)
+
+// instance is a running `vibe-bridge run`, a process of its own.
+type instance struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	log    safeBuffer // standard error
+	stdout safeBuffer
+	ended  chan struct{}
+}
+
+// safeBuffer is written to by one goroutine and read by another.
+type safeBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *safeBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *safeBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+func (d *deployment) run(args ...string) *instance {
+	d.t.Helper()
+	cmd := program(context.Background(), nil, append([]string{"run", "--config", d.config}, args...)...)
+	in := &instance{t: d.t, cmd: cmd, ended: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = &in.stdout, &in.log
+	if err := cmd.Start(); err != nil {
+		d.t.Fatal(err)
+	}
+	go func() {
+		_ = cmd.Wait() // the exit code says it
+		close(in.ended)
+	}()
+	d.t.Cleanup(func() {
+		_ = cmd.Process.Kill() // has ended, unless the test failed
+		<-in.ended
+	})
+	return in
+}
+
+// alive fails the test once the instance has ended.
+func (in *instance) alive() {
+	in.t.Helper()
+	select {
+	case <-in.ended:
+		in.t.Fatalf("the instance ended with exit code %d: %s", in.cmd.ProcessState.ExitCode(), &in.log)
+	default:
+	}
+}
+
+// says waits until the instance has logged the text n times.
+func (in *instance) says(text string, n int) {
+	in.t.Helper()
+	kafkatest.Eventually(in.t, fmt.Sprintf("%q in the log", text), func() bool {
+		in.alive()
+		return strings.Count(in.log.String(), text) >= n
+	})
+}
+
+func (in *instance) signal(s os.Signal) {
+	in.t.Helper()
+	if err := in.cmd.Process.Signal(s); err != nil {
+		in.t.Fatal(err)
+	}
+}
+
+// stop asks the instance to end, and returns its exit code.
+func (in *instance) stop(s os.Signal) int {
+	in.t.Helper()
+	in.signal(s)
+	select {
+	case <-in.ended:
+	case <-time.After(executeDeadline):
+		in.t.Fatalf("the instance did not end within %s: %s", executeDeadline, &in.log)
+	}
+	return in.cmd.ProcessState.ExitCode()
+}
+
+// drain waits until nothing is on its way, and returns the accounts.
+func (d *deployment) drain(in *instance) *processors.Report {
+	d.t.Helper()
+	cfg := d.load()
+	admins, closeAdmins, err := processors.OpenAdmins(cfg.Source, cfg.State, cfg.Target)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer closeAdmins()
+	ctx, cancel := context.WithTimeout(d.t.Context(), 3*time.Minute)
+	defer cancel()
+	report, err := processors.WaitDrained(ctx, admins, cfg, func(processors.Lag) error { in.alive(); return nil })
+	if err != nil {
+		d.t.Fatalf("wait until the deployment is drained: %v: %s", err, &in.log)
+	}
+	return report
+}
+
+func (d *deployment) must(args ...string) result {
+	d.t.Helper()
+	r := execute(d.t, nil, args...)
+	if r.code != codeOK {
+		d.t.Fatalf("%v: exit code %d: %s", args, r.code, r.stderr)
+	}
+	return r
+}
+
+// newest are the newest records of a file by topic and key, with their headers in
+// the order of names, but for the trace: offsets are the cluster's own.
+func newest(t *testing.T, path string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for _, r := range readRecords(t, path) {
+		if r.Topic == "quarantine" {
+			continue
+		}
+		var headers []recordfile.Header
+		for _, h := range r.Headers {
+			if h.Key != "bridge-source" {
+				headers = append(headers, h)
+			}
+		}
+		slices.SortFunc(headers, func(a, b recordfile.Header) int { return strings.Compare(a.Key, b.Key) })
+		found[r.Topic+"/"+string(r.Key)] = fmt.Sprintf("%q %q", headers, r.Value)
+	}
+	return found
+}
+
+// difference shows where two sets of newest records differ; "" when they do not.
+func difference(got, want map[string]string) string {
+	var b strings.Builder
+	n := 0
+	note := func(key string) {
+		if n++; n <= 3 {
+			fmt.Fprintf(&b, "%s:\n got %s\nwant %s\n", key, got[key], want[key])
+		}
+	}
+	for key := range want {
+		if got[key] != want[key] {
+			note(key)
+		}
+	}
+	for key := range got {
+		if want[key] == "" {
+			note(key)
+		}
+	}
+	if n > 0 {
+		fmt.Fprintf(&b, "%d of %d differ", n, len(want))
+	}
+	return b.String()
+}
+
+// TestEndToEnd does what a newcomer would: topics, a season, an instance, a stop,
+// and then compares with dry-run what came out, byte by byte.
+func TestEndToEnd(t *testing.T) {
+	for _, encoding := range [][2]string{{"1.0", "json"}, {"1.0", "protobuf"}, {"2.0", "json"}} {
+		t.Run(strings.Join(encoding[:], " "), func(t *testing.T) {
+			t.Parallel()
+			endToEnd(t, encoding[0], encoding[1])
+		})
+	}
+}
+
+func endToEnd(t *testing.T, edition, format string) {
+	d := &deployment{t: t, source: startCluster(t), target: startCluster(t), folder: t.TempDir()}
+	path := func(name string) string { return filepath.Join(d.folder, name) }
+	d.configure(fmt.Sprintf("edition: %q\nformat: %s\ndirectory_file: %q\nholds: {organizer: 1s, set: 1s}\nsweep_interval: 200ms\nsession_timeout: 10s\nhttp: {listen: \"127.0.0.1:0\"}\n",
+		edition, format, path("directory.json")))
+	d.must("generate", "--config", d.config, "--orders", "300", "--seed", "7", "--hostile", "0.1", "--partitions", "3", "--directory-out", path("directory.json"))
+	d.must("topics", "create", "--config", d.config)
+	d.must("capture", "--config", d.config, "--until-end", "--out", path("legacy.ndjson.gz"))
+	slimNow := func() map[string]string {
+		d.must("capture", "--config", d.config, "--cluster", "target", "--until-end", "--out", path("slim.ndjson.gz"))
+		return newest(t, path("slim.ndjson.gz"))
+	}
+	reference := func() map[string]string {
+		d.must("dry-run", "--in", path("legacy.ndjson.gz"), "--directory", path("directory.json"), "--edition", edition, "--format", format,
+			"--expire-holds", "--out", path("reference.ndjson.gz"), "--summary", path("summary.json"))
+		return newest(t, path("reference.ndjson.gz"))
+	}
+
+	in := d.run()
+	report := d.drain(in)
+	if !report.Accounts.Balanced() {
+		t.Errorf("accounts %+v", report.Accounts)
+	}
+	want := reference()
+	if diff := difference(slimNow(), want); diff != "" || len(want) < 200 {
+		t.Fatalf("the slim topics are not what dry-run gives:\n%s", diff)
+	}
+	checkHTTP(t, in)
+
+	// A directory that cannot be read changes nothing.
+	good, err := os.ReadFile(path("directory.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.write("directory.json", `{"venues":`)
+	in.says("directory not reloaded, the previous one stays in use", 1)
+	// One that can be read, and has other names of venues, does.
+	d.write("directory.json", string(renameVenues(t, good)))
+	in.says("directory reloaded", 1)
+	renamed := reference()
+	if difference(renamed, want) == "" {
+		t.Fatal("no event has a venue: this shows nothing")
+	}
+	kafkatest.Eventually(t, "the events with the new names of their venues", func() bool {
+		in.alive()
+		return difference(slimNow(), renamed) == ""
+	})
+	// SIGHUP reads it again though it is the same.
+	in.signal(syscall.SIGHUP)
+	in.says("directory reloaded", 2)
+	d.drain(in)
+	if diff := difference(slimNow(), renamed); diff != "" {
+		t.Errorf("after SIGHUP:\n%s", diff)
+	}
+
+	if code := in.stop(syscall.SIGTERM); code != codeOK {
+		t.Errorf("exit code %d", code)
+	}
+	checkLog(t, in)
+	if seen := d.source.seen.names(); strings.Join(seen, " ") != "CreateTopics JoinGroup OffsetCommit Produce" { // topics and records by generate
+		t.Errorf("the source is to be read only: %v", seen)
+	}
+}
+
+// renameVenues gives every venue of a directory another name.
+func renameVenues(t *testing.T, directory []byte) []byte {
+	t.Helper()
+	var file map[string]any
+	if err := json.Unmarshal(directory, &file); err != nil {
+		t.Fatal(err)
+	}
+	for _, venue := range file["venues"].([]any) {
+		fields := venue.(map[string]any)
+		fields["name"] = fmt.Sprint("Formerly ", fields["name"])
+	}
+	text, err := json.Marshal(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// checkHTTP asks the address that the instance has logged.
+func checkHTTP(t *testing.T, in *instance) {
+	t.Helper()
+	m := regexp.MustCompile(`"address":"(127\.0\.0\.1:\d+)"`).FindStringSubmatch(in.log.String())
+	if m == nil {
+		t.Fatalf("no address in the log: %s", &in.log)
+	}
+	for path, want := range map[string]string{"/healthz": "ok\n", "/metrics": `vibe_bridge_consumed_records_total{topic="orders_done"} `} {
+		response, err := http.Get("http://" + m[1] + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if err != nil || response.StatusCode != http.StatusOK || !strings.Contains(string(body), want) {
+			t.Errorf("%s: %s, %v: %s", path, response.Status, err, body)
+		}
+	}
+}
+
+// checkLog wants lines of JSON, the beginning and the end, and nothing personal.
+func checkLog(t *testing.T, in *instance) {
+	t.Helper()
+	log := in.log.String()
+	for line := range strings.Lines(log) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("not JSON: %s", line)
+		}
+	}
+	for _, want := range []string{`"msg":"bridge starts"`, `"msg":"bridge stopped"`} {
+		if strings.Count(log, want) != 1 {
+			t.Errorf("there is not one %s in the log", want)
+		}
+	}
+	if personal := regexp.MustCompile(`\+7\d{10}|@example\.com`).FindString(log); personal != "" {
+		t.Errorf("the log shows %s", personal)
+	}
+	if out := in.stdout.String(); out != "" {
+		t.Errorf("standard output has %q", out)
+	}
+}
+
+// Without a directory file there is nothing to read again; that is no reason to
+// end, as SIGHUP would otherwise be.
+func TestRunSurvivesHangup(t *testing.T) {
+	t.Parallel()
+	d := newDeployment(t)
+	mustCreate(d)
+	in := d.run()
+	in.says("bridge starts", 1)
+	in.signal(syscall.SIGHUP)
+	in.says("SIGHUP: there is no directory_file to read again", 1)
+	if code := in.stop(os.Interrupt); code != codeOK {
+		t.Errorf("exit code %d: %s", code, &in.log)
+	}
+}
+
+// The example is a configuration that works as it stands: it gets as far as the
+// brokers, which are not there.
+func TestExampleConfiguration(t *testing.T) {
+	t.Parallel()
+	example := filepath.Join("..", "..", "deploy", "bridge.example.yaml")
+	nobody := []string{"--source-brokers", "127.0.0.1:1", "--target-brokers", "127.0.0.1:2"}
+	for _, command := range []string{"run", "topics plan", "topics create"} {
+		args := append(strings.Fields(command), "--config", example)
+		r := execute(t, nil, append(args, nobody...)...)
+		if r.code != codeRefused || !strings.HasPrefix(r.stderr, "vibe-bridge: source cluster: connect to Kafka: broker 127.0.0.1:1: connection refused: ") {
+			t.Errorf("%s: exit code %d: %s", command, r.code, r.stderr)
+		}
+	}
+	d := newDeployment(t)
+	r := execute(t, nil, "topics", "create", "--config", example, "--replication", "1", "--min-insync", "1",
+		"--source-brokers", d.source.Brokers[0], "--target-brokers", d.target.Brokers[0])
+	if r.code != codeOK || !strings.HasSuffix(r.stdout, "15 topics created, 4 were there\n") {
+		t.Errorf("topics create: exit code %d: %s%s", r.code, r.stdout, r.stderr)
+	}
+	d.target.Cluster = kafka.Cluster{Brokers: d.target.Brokers}.WithDefaults()
+	if n := d.target.topics(t)["vibe-bridge-gate-table"]; n != 12 {
+		t.Errorf("the gate's table has %d partitions", n)
+	}
+}

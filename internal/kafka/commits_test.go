@@ -1,0 +1,196 @@
+package kafka
+
+import (
+	"errors"
+	"maps"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
+)
+
+func TestEndedRecords(t *testing.T) {
+	for _, c := range []struct {
+		commit Commit
+		n      uint64
+		ours   bool
+	}{
+		{Commit{Offset: -1}, 0, true},
+		{Commit{Offset: 7, Metadata: commitMetadata(0)}, 0, true},
+		{Commit{Offset: 7, Metadata: commitMetadata(5)}, 5, true},
+		{Commit{Offset: 7, Metadata: commitMetadata(1<<64 - 1)}, 1<<64 - 1, true},
+		{Commit{Offset: 7, Metadata: "vibe-bridge/1 ended=5"}, 5, true}, // the form on the brokers: it must not change
+		{Commit{Offset: 7}, 0, false},
+		{Commit{Offset: 7, Metadata: "5"}, 0, false},
+		{Commit{Offset: 7, Metadata: "another/1 ended=5"}, 0, false},
+	} {
+		if n, ours := EndedRecords(c.commit); ours != c.ours || ours && n != c.n {
+			t.Errorf("EndedRecords(%+v) = %d, %t; want %d, %t", c.commit, n, ours, c.n, c.ours)
+		}
+	}
+}
+
+// What a session commits comes back in the next: offset, count of records and
+// the end of the partition. Count and offset differ where the topic has no beginning any more.
+func TestCommitsRoundTrip(t *testing.T) {
+	kafkatest.Each(t, func(t *testing.T, tg kafkatest.Target) {
+		t.Parallel()
+		r, a := newRelay(t, tg), testAdmin(t, tg)
+		wantCommits(t, a, r, "nobody has joined", Commit{Offset: -1}, Commit{Offset: -1})
+
+		r.produce(0, 10)
+		deleteBefore(t, tg, r.in, 4)
+		if oldest, err := a.OldestOffset(r.in, 0); err != nil || oldest != 4 {
+			t.Errorf("oldest offset %d, %v; want 4", oldest, err)
+		}
+		wantCommits(t, a, r, "nothing consumed", Commit{Offset: -1, Start: 4, End: 10}, Commit{Offset: -1})
+		r.runUntil(t, a, 10)
+		wantCommits(t, a, r, "6 records consumed", Commit{10, "vibe-bridge/1 ended=6", 4, 10}, Commit{Offset: -1})
+
+		r.produce(10, 5)
+		r.produceTo(1, "one1")
+		wantCommits(t, a, r, "more produced", Commit{10, "vibe-bridge/1 ended=6", 4, 15}, Commit{Offset: -1, End: 1})
+		r.runUntil(t, a, 15)
+		wantCommits(t, a, r, "all consumed", Commit{15, "vibe-bridge/1 ended=11", 4, 15}, Commit{1, "vibe-bridge/1 ended=1", 0, 1})
+	})
+}
+
+func wantCommits(t *testing.T, a *Admin, r *relay, when string, want ...Commit) {
+	t.Helper()
+	got, err := a.GroupCommits(string(r.group), map[string][]int32{r.in: {0, 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wanted := map[int32]Commit{}
+	for p, c := range want {
+		wanted[int32(p)] = c
+	}
+	if !maps.Equal(got[r.in], wanted) {
+		t.Errorf("%s: %+v, want %+v", when, got[r.in], wanted)
+	}
+}
+
+// runUntil runs a tracked instance until it has committed both partitions up to their ends.
+func (r *relay) runUntil(t *testing.T, a *Admin, end int64) {
+	t.Helper()
+	run := r.start(true, commitOften, withCommits(a, r, false))
+	ends := kafkatest.EndOffsets(t, r.tg.Addrs, r.in)
+	kafkatest.Eventually(t, "all records to be committed", func() bool {
+		select {
+		case err := <-run.ended:
+			t.Fatalf("instance ended: %v", err)
+		default:
+		}
+		c := r.committed()
+		return c[0] == end && c[1] == ends[1]
+	})
+	run.stop()
+	if err := run.end(); err != nil {
+		t.Errorf("instance ended with %v", err)
+	}
+}
+
+func withCommits(a *Admin, r *relay, accept bool) func(*TrackerOptions) {
+	return func(o *TrackerOptions) {
+		o.AcceptForeignOffsets = accept
+		o.Commits = func(topics map[string][]int32) (map[string]map[int32]Commit, error) {
+			return a.GroupCommits(string(r.group), topics)
+		}
+	}
+}
+
+func deleteBefore(t *testing.T, tg kafkatest.Target, topic string, offset int64) {
+	t.Helper()
+	withAdmin(t, tg, func(adm *kadm.Client) error {
+		offsets := kadm.Offsets{}
+		offsets.AddOffset(topic, 0, offset, -1)
+		deleted, err := adm.DeleteRecords(t.Context(), offsets)
+		if err == nil {
+			err = deleted.Error()
+		}
+		return err
+	})
+}
+
+// setOffset commits an offset of partition 0 as Kafka's tools would.
+func (r *relay) setOffset(t *testing.T, offset int64, metadata string) {
+	t.Helper()
+	withAdmin(t, r.tg, func(adm *kadm.Client) error {
+		offsets := kadm.Offsets{}
+		offsets.Add(kadm.Offset{Topic: r.in, Partition: 0, At: offset, LeaderEpoch: -1, Metadata: metadata})
+		return adm.CommitAllOffsets(t.Context(), string(r.group), offsets)
+	})
+}
+
+func withAdmin(t *testing.T, tg kafkatest.Target, do func(*kadm.Client) error) {
+	t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(tg.Addrs...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	if err := do(kadm.NewClient(cl)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// An offset that was set with Kafka's tools is refused, and taken over only on demand.
+func TestOffsetSetByHand(t *testing.T) {
+	kafkatest.Each(t, func(t *testing.T, tg kafkatest.Target) {
+		t.Parallel()
+		r, a := newRelay(t, tg), testAdmin(t, tg)
+		r.produce(0, 10)
+		r.setOffset(t, 6, "")
+		run := r.start(true, commitOften, withCommits(a, r, false))
+		var foreign *ForeignOffsetError
+		if err := run.end(); !errors.As(err, &foreign) || foreign.Topic != r.in || foreign.Offset != 6 {
+			t.Errorf("instance ended with %v, want a ForeignOffsetError for offset 6", err)
+		}
+		if n := len(kafkatest.ReadAll(t, tg.Addrs, r.out)); n != 0 {
+			t.Errorf("%d records went out of a refused session", n)
+		}
+		wantCommits(t, a, r, "refused", Commit{6, "", 0, 10}, Commit{Offset: -1})
+
+		run = r.start(true, commitOften, withCommits(a, r, true))
+		kafkatest.Eventually(t, "the rest to be committed", func() bool { return r.committed()[0] == 10 })
+		run.stop()
+		if err := run.end(); err != nil {
+			t.Errorf("instance ended with %v", err)
+		}
+		wantCommits(t, a, r, "accepted", Commit{10, "vibe-bridge/1 ended=4", 0, 10}, Commit{Offset: -1})
+		if n := len(kafkatest.ReadAll(t, tg.Addrs, r.out)); n != 4 {
+			t.Errorf("%d records went out, want the 4 behind the offset", n)
+		}
+		r.produce(10, 1)
+		r.runUntil(t, a, 11) // what was taken over is ours from then on
+	})
+}
+
+// Where retention has deleted what was not read, the instance ends and says so.
+func TestOffsetThatIsGone(t *testing.T) {
+	kafkatest.Each(t, func(t *testing.T, tg kafkatest.Target) {
+		t.Parallel()
+		r, a := newRelay(t, tg), testAdmin(t, tg)
+		r.produce(0, 10)
+		r.setOffset(t, 2, commitMetadata(2))
+		deleteBefore(t, tg, r.in, 5)
+		for _, accept := range []bool{false, true} {
+			run := r.start(true, commitOften, withCommits(a, r, accept))
+			err := run.end()
+			var lost *LostOffsetError
+			if !errors.As(err, &lost) || lost.Topic != r.in || lost.Commit.Offset != 2 {
+				t.Errorf("instance ended with %v, want a LostOffsetError for offset 2", err)
+			}
+			wantError(t, err, []string{"begins at 5: 3 records were deleted", "--accept-reset-offsets"})
+		}
+		r.setOffset(t, 5, "") // as the error says
+		run := r.start(true, commitOften, withCommits(a, r, true))
+		kafkatest.Eventually(t, "the rest to be committed", func() bool { return r.committed()[0] == 10 })
+		run.stop()
+		if err := run.end(); err != nil {
+			t.Errorf("instance ended with %v", err)
+		}
+	})
+}

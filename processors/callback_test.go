@@ -1,0 +1,206 @@
+package processors
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/lovoo/goka"
+
+	"github.com/ticketscloud/vibe-bridge/directory"
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+	"github.com/ticketscloud/vibe-bridge/internal/store"
+	"github.com/ticketscloud/vibe-bridge/mapping"
+	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
+)
+
+// While a session ends, ctx.Fail returns instead of ending the callback, in
+// Goka's own SetValue and Delete as well, and Goka takes a callback that returns for
+// a success: the record would be committed though its state was not written. The
+// disk of one partition fails, the session ends, the disk of the next one fails: this
+// is how it happens.
+func TestCallbackThatFailsAfterItsSessionIsNotCommitted(t *testing.T) {
+	order := &statepb.Input{Source: &statepb.Source{Offset: 1}, Body: &statepb.Input_Order{Order: &statepb.OrderFacts{Id: "o", Event: "e"}}}
+	for _, c := range []struct {
+		name    string
+		value   []byte
+		refused bool // SetValue fails
+		ended   bool // the session is over
+		marks   []string
+	}{
+		{"all is well", marshal(order), false, false, []string{"@8"}},
+		{"disk refuses the state", marshal(order), true, true, nil},
+		{"record is not readable", []byte("nonsense"), false, true, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newStubSession(t, "bridge-orders", 7)
+			g := newTestGate(t, s)
+			if c.ended {
+				s.end()
+			}
+			g.record(&stubContext{ctx: s.ctx, topic: "bridge-orders", offset: 7, key: "e/o", refuse: c.refused}, c.value)
+			s.asGokaSeesIt.MarkOffset("bridge-orders", 0, 8, "") // Goka, when the callback has returned and nothing is on its way
+			if !slices.Equal(s.marks, c.marks) {
+				t.Errorf("marks %q, want %q", s.marks, c.marks)
+			}
+		})
+	}
+}
+
+// The same for intake, which has no state: whatever it does after its session may
+// not have been done.
+func TestIntakeAfterItsSessionIsNotCommitted(t *testing.T) {
+	for _, ended := range []bool{false, true} {
+		t.Run(fmt.Sprint("ended=", ended), func(t *testing.T) {
+			s := newStubSession(t, "events", 7)
+			in := &intake{group: newGroup(testBridge(), "bridge-intake-events", s.tracker, nil), stream: mapping.Events}
+			if ended {
+				s.end()
+			}
+			in.record(&stubContext{ctx: s.ctx, topic: "events", offset: 7}, nil)
+			s.asGokaSeesIt.MarkOffset("events", 0, 8, "")
+			if got := len(s.marks) == 0; got != ended {
+				t.Errorf("marks %q", s.marks)
+			}
+		})
+	}
+}
+
+func testBridge() *Bridge {
+	b := &Bridge{topics: testTopics(), metrics: newMetrics()}
+	b.rules.Store(&mapping.Rules{Directory: directory.Empty(), MaxRecordBytes: mapping.DefaultMaxRecordBytes})
+	return b
+}
+
+func newTestGate(t *testing.T, s *stubSession) *gate {
+	t.Helper()
+	stores, err := store.NewRegistry(store.Options{Dir: t.TempDir(), Indexer: waiting, IndexVersion: waitingVersion})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stores.Close() })
+	b := testBridge()
+	if _, err := stores.Builder()(tableOf(b.topics.gateGroup()), 0); err != nil {
+		t.Fatal(err)
+	}
+	return &gate{newGroup(b, b.topics.gateGroup(), s.tracker, stores)}
+}
+
+type gokaContext = goka.Context // has a method of its own name
+
+// stubContext is Goka's context of one record.
+type stubContext struct {
+	gokaContext
+	ctx    context.Context
+	topic  string
+	key    string
+	offset int64
+	refuse bool
+}
+
+func (c *stubContext) Context() context.Context                             { return c.ctx }
+func (c *stubContext) Topic() goka.Stream                                   { return goka.Stream(c.topic) }
+func (c *stubContext) Partition() int32                                     { return 0 }
+func (c *stubContext) Offset() int64                                        { return c.offset }
+func (c *stubContext) Key() string                                          { return c.key }
+func (c *stubContext) Timestamp() time.Time                                 { return time.Time{} }
+func (c *stubContext) Emit(goka.Stream, string, any, ...goka.ContextOption) {}
+func (c *stubContext) SetValue(any, ...goka.ContextOption)                  { c.failIf(c.refuse) }
+func (c *stubContext) Fail(error)                                           { c.failIf(true) }
+
+// failIf does as Goka: it panics, unless the session is over.
+func (c *stubContext) failIf(failed bool) {
+	if failed && c.ctx.Err() == nil {
+		panic("failed in a live session")
+	}
+}
+
+// stubSession is a session of one claim, under a tracker, in which one record has been delivered.
+type stubSession struct {
+	sarama.ConsumerGroupSession
+	ctx          context.Context
+	end          context.CancelFunc
+	topic        string
+	tracker      *kafka.Tracker
+	asGokaSeesIt sarama.ConsumerGroupSession
+	marks        []string
+}
+
+func (s *stubSession) Claims() map[string][]int32 { return map[string][]int32{s.topic: {0}} }
+func (s *stubSession) Context() context.Context   { return s.ctx }
+func (s *stubSession) GenerationID() int32        { return 1 }
+func (s *stubSession) MarkOffset(_ string, _ int32, offset int64, _ string) {
+	s.marks = append(s.marks, fmt.Sprint("@", offset))
+}
+
+func newStubSession(t *testing.T, topic string, offset int64) *stubSession {
+	t.Helper()
+	s := &stubSession{topic: topic, tracker: kafka.NewTracker(kafka.TrackerOptions{})}
+	s.ctx, s.end = context.WithCancel(context.Background())
+	group, err := s.tracker.Builder(func([]string, string, string) (sarama.ConsumerGroup, error) {
+		return &stubGroup{session: s, offset: offset}, nil
+	})(nil, "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &stubHandler{session: s, took: make(chan struct{})}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = group.Consume(s.ctx, nil, h)
+	}()
+	<-h.took
+	t.Cleanup(func() { s.end(); <-ended })
+	return s
+}
+
+// stubGroup runs its session as sarama would.
+type stubGroup struct {
+	sarama.ConsumerGroup
+	session *stubSession
+	offset  int64
+}
+
+func (g *stubGroup) Consume(_ context.Context, _ []string, h sarama.ConsumerGroupHandler) error {
+	if err := h.Setup(g.session); err != nil {
+		return err
+	}
+	messages := make(chan *sarama.ConsumerMessage, 1)
+	messages <- &sarama.ConsumerMessage{Topic: g.session.topic, Offset: g.offset}
+	return h.ConsumeClaim(g.session, &stubClaim{topic: g.session.topic, initial: g.offset, messages: messages})
+}
+
+type stubClaim struct {
+	sarama.ConsumerGroupClaim
+	topic    string
+	initial  int64
+	messages chan *sarama.ConsumerMessage
+}
+
+func (c *stubClaim) Topic() string                            { return c.topic }
+func (c *stubClaim) Partition() int32                         { return 0 }
+func (c *stubClaim) InitialOffset() int64                     { return c.initial }
+func (c *stubClaim) Messages() <-chan *sarama.ConsumerMessage { return c.messages }
+
+// stubHandler stands where Goka does: it takes the record and keeps the session until its end.
+type stubHandler struct {
+	session *stubSession
+	took    chan struct{}
+}
+
+func (h *stubHandler) Setup(s sarama.ConsumerGroupSession) error {
+	h.session.asGokaSeesIt = s
+	return nil
+}
+
+func (h *stubHandler) Cleanup(sarama.ConsumerGroupSession) error { return nil }
+
+func (h *stubHandler) ConsumeClaim(_ sarama.ConsumerGroupSession, c sarama.ConsumerGroupClaim) error {
+	<-c.Messages()
+	close(h.took)
+	<-h.session.ctx.Done()
+	return nil
+}

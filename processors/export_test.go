@@ -1,0 +1,24 @@
+package processors
+
+import (
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+	"github.com/ticketscloud/vibe-bridge/mapping"
+)
+
+// GateTracker is the gate's tracker; nil before the gate runs.
+func (b *Bridge) GateTracker() *kafka.Tracker {
+	if g := b.gate.Load(); g != nil {
+		return g.tracker
+	}
+	return nil
+}
+
+// Gate gives the names of the gate's group, inputs, loop (one of the inputs) and table.
+func (t Topics) Gate() (group string, inputs []string, loop, table string) {
+	g := t.gateGroup()
+	loop, table = loopOf(g), tableOf(g)
+	return string(g), []string{t.Internal(mapping.Events), t.Internal(mapping.Orders), t.Internal(mapping.Refunds), string(t.answers()), loop}, loop, table
+}
+
+// Internal is the internal topic of a stream.
+func (t Topics) Internal(s mapping.Stream) string { return string(t.internal(s)) }
