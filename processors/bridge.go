@@ -242,8 +242,11 @@ type MissingTopicsError struct{ Topics []kafka.TopicSpec }
 
 func (e *MissingTopicsError) Error() string {
 	first := e.Topics[0]
-	return fmt.Sprintf("%d topics are missing, %s on the %s cluster among them: run `vibe-bridge topics create` with the same configuration",
-		len(e.Topics), first.Name, first.Cluster)
+	const remedy = "run `vibe-bridge topics create` with the same configuration"
+	if len(e.Topics) == 1 {
+		return fmt.Sprintf("topic %s is missing on the %s cluster: %s", first.Name, first.Cluster, remedy)
+	}
+	return fmt.Sprintf("%d topics are missing, %s on the %s cluster among them: %s", len(e.Topics), first.Name, first.Cluster, remedy)
 }
 
 // OpenAdmins connects to the three clusters. Clusters that are configured alike share a client.
@@ -261,7 +264,7 @@ func OpenAdmins(source, state, target kafka.Cluster) (kafka.Admins, func(), erro
 	for _, c := range []struct {
 		name    string
 		cluster kafka.Cluster
-	}{{kafka.SourceCluster, source}, {kafka.StateCluster, state}, {kafka.TargetCluster, target}} {
+	}{{kafka.SourceCluster, source}, {kafka.TargetCluster, target}, {kafka.StateCluster, state}} {
 		a, err := kafka.NewAdmin(c.cluster)
 		if err != nil {
 			closeAll()

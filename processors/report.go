@@ -3,6 +3,7 @@ package processors
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/IBM/sarama"
 
@@ -82,6 +83,7 @@ func readTable(ctx context.Context, c kafka.Cluster, topic string) (map[string][
 	if err != nil {
 		return nil, err
 	}
+	cfg.Consumer.MaxWaitTime = 50 * time.Millisecond // closing a partition waits for its last fetch
 	client, err := sarama.NewClient(c.Brokers, cfg)
 	if err != nil {
 		return nil, err

@@ -34,11 +34,20 @@ const executeDeadline = time.Minute
 // environment without any variable of the program.
 func execute(t *testing.T, env []string, args ...string) result {
 	t.Helper()
+	return executeWithInput(t, nil, env, args...)
+}
+
+// executeWithInput gives the process a file as standard input; nil is an empty one.
+func executeWithInput(t *testing.T, stdin *os.File, env []string, args ...string) result {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), executeDeadline)
 	defer cancel()
 	cmd := program(ctx, env, args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if stdin != nil {
+		cmd.Stdin = stdin
+	}
 	err := cmd.Run()
 	if ctx.Err() != nil {
 		t.Fatalf("%v did not end within %s; it said\n%s%s", args, executeDeadline, stdout.String(), stderr.String())

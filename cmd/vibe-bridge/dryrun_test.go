@@ -437,10 +437,9 @@ func TestCommandsDoNotWaitForAPerson(t *testing.T) {
 		"dry-run":   "no records to read: give a record file with --in, or pipe one in",
 		"map event": "no record to map: standard input is a terminal; give the raw record with < FILE or a pipe",
 	} {
-		var stdout, stderr bytes.Buffer
-		code := run(strings.Fields(command), terminal, &stdout, &stderr, nil)
-		if code != codeRefused || stdout.String() != "" || stderr.String() != "vibe-bridge: "+says+"\n" {
-			t.Errorf("%s: exit code %d: %s%s", command, code, stdout.String(), stderr.String())
+		r := executeWithInput(t, terminal, nil, strings.Fields(command)...)
+		if r.code != codeRefused || r.stdout != "" || r.stderr != "vibe-bridge: "+says+"\n" {
+			t.Errorf("%s: exit code %d: %s%s", command, r.code, r.stdout, r.stderr)
 		}
 	}
 }

@@ -76,13 +76,11 @@ func (o *runOptions) run(ctx context.Context, a *app, c config.Config) error {
 	if err != nil {
 		return refuse(err)
 	}
-	if err := checkSurroundings(ctx, c, cfg); err != nil {
-		return err
-	}
-	stopHTTP, err := serveHTTP(c.HTTP.Listen, bridge, log)
+	listener, err := checkSurroundings(ctx, c, cfg)
 	if err != nil {
 		return err
 	}
+	stopHTTP := serveHTTP(listener, bridge, log)
 	defer stopHTTP()
 	stopWatching, err := watchDirectory(ctx, c, cfg.Rules.Directory, bridge, log)
 	if err != nil {
@@ -97,9 +95,27 @@ func (o *runOptions) run(ctx context.Context, a *app, c config.Config) error {
 	return nil
 }
 
-// checkSurroundings refuses clusters, topics and a state folder that will not do,
-// before anything listens, logs, joins or writes.
-func checkSurroundings(ctx context.Context, c config.Config, cfg processors.Config) error {
+// checkSurroundings refuses clusters, topics, an address and a state folder that
+// will not do, before anything answers, logs, joins or writes. It returns the
+// listener for HTTP, nil for none.
+func checkSurroundings(ctx context.Context, c config.Config, cfg processors.Config) (net.Listener, error) {
+	if err := checkTopics(ctx, c, cfg); err != nil {
+		return nil, err
+	}
+	listener, err := listenHTTP(c.HTTP.Listen)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkWritable(cfg.StateDir); err != nil {
+		if listener != nil {
+			listener.Close()
+		}
+		return nil, refusef("state_dir: %w: want a folder that this user may write to, on a disk that outlives restarts", err)
+	}
+	return listener, nil
+}
+
+func checkTopics(ctx context.Context, c config.Config, cfg processors.Config) error {
 	admins, closeAdmins, err := processors.OpenAdmins(cfg.Source, cfg.State, cfg.Target)
 	if err != nil {
 		return refuse(err)
@@ -110,9 +126,6 @@ func checkSurroundings(ctx context.Context, c config.Config, cfg processors.Conf
 	}
 	if err := processors.CheckTopics(admins, cfg.Topics, cfg.Settings); err != nil {
 		return refuse(err)
-	}
-	if err := checkWritable(cfg.StateDir); err != nil {
-		return refusef("state_dir: %w: want a folder that this user may write to, on a disk that outlives restarts", err)
 	}
 	return nil
 }
@@ -142,14 +155,21 @@ func runError(err error) error {
 	return &codedError{code: codeFailed, err: err}
 }
 
-// serveHTTP answers /metrics and /healthz until the returned function is called.
-func serveHTTP(listen string, bridge *processors.Bridge, log *slog.Logger) (stop func(), err error) {
-	if listen == "" {
-		return func() {}, nil
+func listenHTTP(address string) (net.Listener, error) {
+	if address == "" {
+		return nil, nil
 	}
-	listener, err := net.Listen("tcp", listen)
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, refusef("http.listen: %w; choose another address, or none to do without", err)
+	}
+	return listener, nil
+}
+
+// serveHTTP answers /metrics and /healthz until the returned function is called.
+func serveHTTP(listener net.Listener, bridge *processors.Bridge, log *slog.Logger) (stop func()) {
+	if listener == nil {
+		return func() {}
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(bridge.Metrics().Registry, promhttp.HandlerOpts{}))
@@ -166,7 +186,7 @@ func serveHTTP(listen string, bridge *processors.Bridge, log *slog.Logger) (stop
 	return func() {
 		server.Close()
 		<-done
-	}, nil
+	}
 }
 
 // watchDirectory keeps the directory up to date until ctx ends or the returned

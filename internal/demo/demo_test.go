@@ -178,6 +178,20 @@ func TestStartWithoutRoomForState(t *testing.T) {
 	}
 }
 
+// What fails later leaves nothing of what was begun before.
+func TestStartCleansUp(t *testing.T) {
+	folder := t.TempDir()
+	t.Setenv("TMPDIR", folder)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Start(ctx, Config{Log: slog.New(slog.DiscardHandler)}); !errors.Is(err, context.Canceled) {
+		t.Errorf("starts with %v", err)
+	}
+	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
 // result is one that is good.
 func result() *Result {
 	return &Result{Accounts: mapping.NewAccounts(), Counts: map[string]int64{}, Waiting: map[string]int{}}
