@@ -78,6 +78,27 @@ func (o *blockingObserver) Sending(topic string, key, value []byte) {
 	o.Observer.Sending(topic, key, value)
 }
 
+// What a crash left in the local state alone must reach the table when its cause
+// is replayed, though the replay changes nothing in it: once the cause is committed
+// nothing else would bring it there, and it would be gone with the disk.
+func TestStateThatOnlyTheDiskHasReachesTheTable(t *testing.T) {
+	h := newHole(t, 1)
+	dir := t.TempDir()
+	h.seedEvent(dir, "e", 0)
+	h.internal(mapping.Events, event("e"))
+	in := h.start(dir)
+	h.awaitCommitted(mapping.Events, 1)
+	h.leave(in)
+	if h.row("e") == nil {
+		t.Error("the table does not have the event")
+	}
+	wipeIf(t, true, dir)
+	in = h.start(dir)
+	h.internal(mapping.Orders, order("o", "e"))
+	h.awaitSlim(mapping.Orders, "o")
+	h.leave(in)
+}
+
 // Hole H2: an order must not run before the claim of its event's topic has told
 // where it starts: the event, long published and committed, would look unseen, and
 // nothing would ever wake the order.
