@@ -305,6 +305,8 @@ func unexpected(by string, in proto.Message) error {
 // outcome encodes the row. A row that did not change is written again all the
 // same, unless its last write is acknowledged: it may stand in the local store
 // alone, and once its cause is done nothing else would bring it to the changelog.
+// A replay always writes: another instance's disk may hold what the first
+// processing decided, and only a newer row in the changelog replaces that.
 func (r *Rules) outcome(env *Env, own []byte, row *statepb.Row, effects Effects) (Outcome, error) {
 	out := Outcome{Effects: effects}
 	if row.GetState() == nil {
@@ -315,7 +317,7 @@ func (r *Rules) outcome(env *Env, own []byte, row *statepb.Row, effects Effects)
 		return Outcome{}, err
 	}
 	written := writtenBy(row)
-	if bytes.Equal(value, own) && (r.bugs.skipWrite || env.Status(causeOfWrite(*written)).Done()) {
+	if bytes.Equal(value, own) && (r.bugs.skipWrite || !env.Replay && env.Status(causeOfWrite(*written)).Done()) {
 		return out, nil
 	}
 	*written = &statepb.Cause{Topic: env.Self.Topic, Offset: env.Self.Offset}

@@ -58,3 +58,34 @@ func TestOrderWaitsForDurableSets(t *testing.T) {
 func claimBy(c Cause) *statepb.Claim {
 	return &statepb.Claim{Digest: 1, Cause: &statepb.Cause{Topic: c.Topic, Offset: c.Offset}}
 }
+
+// A replay writes its row even when nothing in it changed. Instance A writes
+// "sent" to its disk and is killed before anything of that arrives; B replays the
+// input, decides otherwise, and the input is committed. Were B silent, A would find
+// its own row again when the partition comes back, with a cause that is committed
+// by now, and a refund would go out though its order never did.
+func TestReplayWritesItsRowEvenUnchanged(t *testing.T) {
+	rules := simRules(slim.Edition1)
+	store := map[string][]byte{}
+	order := &statepb.Input{Source: &statepb.Source{}, Body: &statepb.Input_Order{Order: &statepb.OrderFacts{
+		Id: "o", Event: "e", Customer: &statepb.Customer{Phone: "+79000000000"}, Tickets: []*statepb.Ticket{{Id: "t"}},
+	}}}
+	first := Cause{2, 0}
+	step := func(self Cause, replay bool) Outcome {
+		env := testEnv(self, map[Cause]Status{first: Committed})
+		env.Replay = replay
+		read := func(key string) ([]byte, error) { return store[key], nil }
+		out, err := rules.Gate(env, "e/o", read, proto.CloneOf(order))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	store["e/o"] = step(first, false).Value // parks
+	if out := step(Cause{2, 1}, false); out.Value != nil {
+		t.Error("a new record that changes nothing is written though the last write is acknowledged")
+	}
+	if out := step(Cause{2, 2}, true); out.Value == nil {
+		t.Error("a replay that changes nothing is not written")
+	}
+}

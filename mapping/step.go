@@ -179,7 +179,8 @@ func (s *step) account(src *statepb.Source) bool {
 }
 
 // see advances the entity's marks. Records of one legacy partition reach a key
-// in the order of their offsets, replays aside, so one mark per partition is exact.
+// in the order of their offsets, replays aside. A record that the brokers refused
+// while later ones got through is the exception: its replay is not counted.
 func see(e *statepb.Entity, src *statepb.Source) bool {
 	for _, seen := range e.Seen {
 		if seen.GetPartition() != src.GetPartition() {
