@@ -212,7 +212,8 @@ func newer(src, cur *statepb.Source) bool {
 }
 
 // accept decides whether an eligible record's facts replace the state's, and
-// accounts for what they replace. The record's own end comes with conclude.
+// accounts for what they replace. The record's own end comes with emit, park, skip
+// or reject.
 func (s *step) accept(src *statepb.Source) bool {
 	fresh := s.account(src)
 	if !newer(src, s.e.GetSource()) {

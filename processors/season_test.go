@@ -178,6 +178,9 @@ func (w *world) leave(in *instance) {
 	}
 }
 
+// limit bounds every wait for what instances do.
+const limit = 5 * time.Minute
+
 // until waits for a condition while all instances live.
 func (w *world) until(what string, instances []*instance, condition func() bool) {
 	w.t.Helper()
@@ -185,23 +188,31 @@ func (w *world) until(what string, instances []*instance, condition func() bool)
 	defer func() {
 		w.t.Logf("%s after %s, %d records sent", what, time.Since(began).Round(time.Millisecond), w.monitor.Violations().Sent)
 	}()
-	deadline := time.After(5 * time.Minute)
+	deadline := time.After(limit)
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for !condition() {
-		for _, in := range instances {
-			select {
-			case err := <-in.done:
-				w.t.Fatalf("instance ended while waiting for %s: %v", what, err)
-			default:
-			}
+		if err := alive(instances); err != nil {
+			w.t.Fatalf("waiting for %s: %v", what, err)
 		}
 		select {
 		case <-tick.C:
 		case <-deadline:
-			w.t.Fatalf("no %s within 5 minutes; lag %+v", what, w.lag())
+			w.t.Fatalf("no %s within %s; lag %+v", what, limit, w.lag())
 		}
 	}
+}
+
+// alive is an error when an instance has ended.
+func alive(instances []*instance) error {
+	for _, in := range instances {
+		select {
+		case err := <-in.done:
+			return fmt.Errorf("an instance ended: %v", err)
+		default:
+		}
+	}
+	return nil
 }
 
 func (w *world) lag() processors.Lag {
@@ -216,28 +227,15 @@ func (w *world) lag() processors.Lag {
 // drain waits until nothing is on its way and all holds are over.
 func (w *world) drain(instances ...*instance) *processors.Report {
 	w.t.Helper()
-	var report *processors.Report
-	last := processors.Lag{Ends: -1}
-	w.until("end", instances, func() bool {
-		now := w.lag()
-		quiet := now.Records == 0 && now == last
-		last = now
-		if !quiet {
-			return false
-		}
-		report = w.report()
-		return report.Holds == 0
-	})
-	return report
-}
-
-func (w *world) report() *processors.Report {
-	w.t.Helper()
-	r, err := processors.ReadReport(w.t.Context(), w.admins, w.cfg.State, w.cfg.Topics)
+	ctx, cancel := context.WithTimeout(w.t.Context(), limit)
+	defer cancel()
+	began := time.Now()
+	report, err := processors.WaitDrained(ctx, w.admins, w.cfg, func(processors.Lag) error { return alive(instances) })
 	if err != nil {
-		w.t.Fatal(err)
+		w.t.Fatalf("not drained: %v; lag %+v", err, w.lag())
 	}
-	return r
+	w.t.Logf("end after %s, %d records sent", time.Since(began).Round(time.Millisecond), w.monitor.Violations().Sent)
+	return report
 }
 
 // check holds the drained deployment against the season and against dry-run.

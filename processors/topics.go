@@ -183,6 +183,7 @@ func (t Topics) slimSpecs(s TopicSettings) []kafka.TopicSpec {
 		}
 		if stream == mapping.Refunds {
 			config["retention.ms"] = "-1"
+			config["retention.bytes"] = "-1" // a broker's own limit on size would delete them all the same
 		}
 		specs = append(specs, kafka.TopicSpec{
 			Name: t.Slim[stream], Cluster: kafka.TargetCluster, Partitions: s.SlimPartitions,

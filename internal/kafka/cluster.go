@@ -27,32 +27,32 @@ import (
 //	min_insync: 2
 type Cluster struct {
 	// Brokers are host:port addresses to start from; the rest of the cluster is found through any of them.
-	Brokers []string `koanf:"brokers"`
+	Brokers []string
 	// ClientID appears in the brokers' logs, quotas and metrics. Default "vibe-bridge".
-	ClientID string   `koanf:"client_id"`
-	Security Security `koanf:"security"`
+	ClientID string
+	Security Security
 
 	// Version of the brokers, for example "3.6.0". Empty (the default) asks the first broker that answers.
 	// Only for brokers that misreport what they support.
-	Version string `koanf:"version"`
+	Version string
 
 	// Compression of what the bridge writes: "zstd" (the default) or "lz4".
-	Compression string `koanf:"compression"`
+	Compression string
 	// MaxMessageBytes bounds one record, and one batch of records before compression. Default 8 MiB, between 1 MiB
 	// and 64 MiB. Every topic that the bridge writes needs max.message.bytes of at least this much: a batch grows
 	// with the load, so a lower limit on the topic fails only when it hurts most. Kafka's own default is 1 MiB.
-	MaxMessageBytes int `koanf:"max_message_bytes"`
+	MaxMessageBytes int
 	// FlushInterval is how long the producer gathers records before it sends them, unless 64 KiB come together
 	// sooner. Default 5ms, between 1ms and 10ms: an order waits for the acknowledgement of its event.
-	FlushInterval time.Duration `koanf:"flush_interval"`
+	FlushInterval time.Duration
 	// ConnectTimeout bounds the attempt to connect and log in to one broker. Default 10s, between 1s and 1m.
-	ConnectTimeout time.Duration `koanf:"connect_timeout"`
+	ConnectTimeout time.Duration
 
 	// Replication of the topics that the bridge creates here. Default 3. A cluster of one broker needs 1, said so
 	// explicitly: it is never lowered silently to the number of brokers.
-	Replication int16 `koanf:"replication"`
+	Replication int16
 	// MinInsync is min.insync.replicas of those topics. Default 2, or 1 where Replication is 1.
-	MinInsync int16 `koanf:"min_insync"`
+	MinInsync int16
 }
 
 const (

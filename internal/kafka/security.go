@@ -15,31 +15,31 @@ import (
 // brokers' certificates off.
 type Security struct {
 	// Protocol is Kafka's security.protocol: PLAINTEXT (the default), SSL, SASL_PLAINTEXT or SASL_SSL.
-	Protocol string `koanf:"protocol"`
-	SASL     SASL   `koanf:"sasl"`
-	TLS      TLS    `koanf:"tls"`
+	Protocol string
+	SASL     SASL
+	TLS      TLS
 }
 
 // SASL is the login of the protocols SASL_PLAINTEXT and SASL_SSL.
 type SASL struct {
 	// Mechanism is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
-	Mechanism string `koanf:"mechanism"`
-	Username  string `koanf:"username"`
+	Mechanism string
+	Username  string
 	// Password is meant to be filled from the environment; a configuration file names a PasswordFile instead.
-	Password Secret `koanf:"password"`
+	Password Secret
 	// PasswordFile holds the password alone; one trailing line end is dropped.
-	PasswordFile string `koanf:"password_file"`
+	PasswordFile string
 }
 
 // TLS is the encryption of the protocols SSL and SASL_SSL. All files are PEM.
 type TLS struct {
 	// CAFile holds the authorities that sign the brokers' certificates. Empty: those of the system.
-	CAFile string `koanf:"ca_file"`
+	CAFile string
 	// CertFile and KeyFile are the client's certificate, with its chain, and key, for brokers that ask for one (mTLS).
-	CertFile string `koanf:"cert_file"`
-	KeyFile  string `koanf:"key_file"`
+	CertFile string
+	KeyFile  string
 	// ServerName is expected in every broker's certificate instead of the host name that was dialed.
-	ServerName string `koanf:"server_name"`
+	ServerName string
 }
 
 // Kafka's security protocols.
