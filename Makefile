@@ -6,6 +6,8 @@ LOCALBROKER  := $(GO) run ./internal/kafka/localbroker
 TEST_TIMEOUT ?= 20m
 TEST_FLAGS   ?=
 PACKAGES     ?= ./...
+RUNS         ?= 40000
+SEED         ?= 100000
 
 export GOFLAGS ?= -buildvcs=false
 
@@ -36,6 +38,10 @@ test-short: ## Run the tests in their short form, on the embedded broker alone
 .PHONY: test-race
 test-race: ## Run the short tests with the race detector
 	$(GO) test -race -short -timeout $(TEST_TIMEOUT) $(PACKAGES)
+
+.PHONY: model
+model: ## Run RUNS random histories from SEED on against the reference (40000 take half an hour)
+	VIBE_BRIDGE_MODEL_RUNS=$(RUNS) VIBE_BRIDGE_MODEL_SEED=$(SEED) $(GO) test -count=1 -timeout 0 -run TestConvergenceLong ./mapping
 
 .PHONY: lint
 lint: ## Check formatting, vet, staticcheck, and that generated code is what its sources say

@@ -156,7 +156,7 @@ func (r *Rules) gateEvent(env *Env, key string, row *statepb.Row, in proto.Messa
 	default:
 		return Effects{}, unexpected("an event", in)
 	}
-	if st.Facts != nil {
+	if st.Facts != nil || st.Entity.GetSeen() != nil {
 		row.State = &statepb.Row_Event{Event: st}
 	}
 	return effects, nil
@@ -317,7 +317,7 @@ func (r *Rules) outcome(env *Env, own []byte, row *statepb.Row, effects Effects)
 		return Outcome{}, err
 	}
 	written := writtenBy(row)
-	if bytes.Equal(value, own) && (r.bugs.skipWrite || !env.Replay && env.Status(causeOfWrite(*written)).Done()) {
+	if bytes.Equal(value, own) && (r.bugs.skipWrite || r.mayStayUnwritten(env, *written)) {
 		return out, nil
 	}
 	*written = &statepb.Cause{Topic: env.Self.Topic, Offset: env.Self.Offset}
@@ -326,6 +326,10 @@ func (r *Rules) outcome(env *Env, own []byte, row *statepb.Row, effects Effects)
 	}
 	out.Value, err = encodeRow(row)
 	return out, err
+}
+
+func (r *Rules) mayStayUnwritten(env *Env, lastWrite *statepb.Cause) bool {
+	return (!env.Replay || r.bugs.quietReplay) && env.Status(causeOfWrite(lastWrite)).Done()
 }
 
 func writtenBy(row *statepb.Row) **statepb.Cause {

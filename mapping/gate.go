@@ -14,16 +14,23 @@ import (
 // EventRecord takes a legacy event.
 func (r *Rules) EventRecord(env *Env, key string, st *statepb.EventState, in *statepb.Input) Effects {
 	s := r.eventStep(env, key, st)
-	if f := in.GetEvent(); s.accept(in.GetSource()) {
-		if st.Facts.GetOrg() != f.GetOrg() {
-			s.endHold()
-			if st.Organizer.GetOrganizer().GetId() != f.GetOrg() {
-				st.Organizer = nil
-			}
+	if s.accept(in) {
+		if s.keeps {
+			st.Kept = st.Facts
 		}
-		st.Facts = f
+		s.setEventFacts(st, in.GetEvent())
 	}
 	return s.decideEvent(st)
+}
+
+func (s *step) setEventFacts(st *statepb.EventState, f *statepb.EventFacts) {
+	if st.Facts.GetOrg() != f.GetOrg() {
+		s.endHold()
+		if st.Organizer.GetOrganizer().GetId() != f.GetOrg() {
+			st.Organizer = nil
+		}
+	}
+	st.Facts = f
 }
 
 // EventAnswer takes the facts of an organizer. Those of an organizer that the
@@ -33,9 +40,6 @@ func (r *Rules) EventAnswer(env *Env, key string, st *statepb.EventState, a *sta
 	org := a.GetOrganizer().GetId()
 	if st.Facts == nil || st.Facts.GetOrg() != org {
 		s.out.Memberships = append(s.out.Memberships, MembershipChange{Org: org, Event: unescapeID(key), Leave: true})
-		if st.Facts == nil {
-			return s.out
-		}
 		return s.decideEvent(st)
 	}
 	if st.Organizer == nil || newer(a.GetSource(), st.Organizer.GetSource()) {
@@ -47,11 +51,7 @@ func (r *Rules) EventAnswer(env *Env, key string, st *statepb.EventState, a *sta
 
 // EventRecheck decides again: a hold may be over, the directory may have changed.
 func (r *Rules) EventRecheck(env *Env, key string, st *statepb.EventState) Effects {
-	s := r.eventStep(env, key, st)
-	if st.Facts == nil {
-		return s.out
-	}
-	return s.decideEvent(st)
+	return r.eventStep(env, key, st).decideEvent(st)
 }
 
 func (r *Rules) eventStep(env *Env, key string, st *statepb.EventState) *step {
@@ -68,18 +68,41 @@ func (r *Rules) eventStep(env *Env, key string, st *statepb.EventState) *step {
 // record that last changed its sets is unseen are reached by the remapping that
 // the replay of that record asks for.
 func (s *step) decideEvent(st *statepb.EventState) Effects {
+	if st.Facts == nil { // not known, or none could be sent
+		return s.out
+	}
 	s.askOrganizer(st)
-	s.publishEvent(st)
+	if !s.publishEvent(st) {
+		return s.rejectEvent(st)
+	}
 	s.spreadNews(orderDigest(st))
 	return s.out
 }
 
-func (s *step) publishEvent(st *statepb.EventState) {
+// rejectEvent decides again with what remains. There is less of it every time.
+func (s *step) rejectEvent(st *statepb.EventState) Effects {
+	kept := st.Kept
+	st.Kept = nil
+	switch s.reject(Events) {
+	case reverted:
+		s.setEventFacts(st, kept)
+		return s.decideEvent(st)
+	case dropped:
+		st.Facts, st.Organizer = nil, nil
+		s.endHold()
+		return s.out
+	}
+	s.spreadNews(orderDigest(st))
+	return s.out
+}
+
+// publishEvent is false when the slim event does not fit.
+func (s *step) publishEvent(st *statepb.EventState) bool {
 	partner := st.GetOrganizer().GetOrganizer()
 	if partner == nil && st.Facts.GetOrg() != "" {
 		if deadline, over := s.hold(s.r.OrganizerHold.Milliseconds()); !over {
 			s.park(WaitOrganizer, deadline)
-			return
+			return true
 		}
 	}
 	organizer := s.r.organizer(st.Facts, partner)
@@ -88,13 +111,19 @@ func (s *step) publishEvent(st *statepb.EventState) {
 			s.out.Counts = append(s.out.Counts, CountOrganizerMissing)
 		}
 		s.park(WaitOrganizerMissing, 0)
-		return
+		return true
 	}
 	ev, counts := s.r.slimEvent(st.Facts, organizer)
 	value := s.r.encodeEvent(&ev)
-	if s.fits(Events, st.Facts.GetId(), value) && s.emit(Events, st.Facts.GetId(), value, counts) {
+	if !s.fits(st.Facts.GetId(), value) {
+		return false
+	}
+	st.Kept = nil
+	s.sendable()
+	if s.emit(Events, st.Facts.GetId(), value, counts) {
 		s.release()
 	}
+	return true
 }
 
 // askOrganizer joins the event to its organizer once, and again until the asking is proven.
@@ -129,13 +158,15 @@ func orderDigest(st *statepb.EventState) uint64 {
 // state of its event, nil when there is none.
 func (r *Rules) OrderRecord(env *Env, key string, st *statepb.OrderState, ev *statepb.EventState, in *statepb.Input) (Effects, error) {
 	s := r.orderStep(env, key, st)
-	if n := in.GetNote(); n != nil {
-		s.skippedOrder(st, in.GetSource(), n)
+	if in.GetNote() != nil {
+		s.skippedOrder(st, in)
 		return s.decideOrder(st, ev)
 	}
-	if f := in.GetOrder(); s.accept(in.GetSource()) {
-		s.keepPublishedCustomer(st, f)
-		st.Facts = f
+	if s.accept(in) {
+		if s.keeps {
+			st.Kept = st.Facts
+		}
+		st.Facts = in.GetOrder()
 	}
 	return s.decideOrder(st, ev)
 }
@@ -152,23 +183,16 @@ func (r *Rules) orderStep(env *Env, key string, st *statepb.OrderState) *step {
 	return newStep(r, env, key, st.Entity)
 }
 
-func (s *step) skippedOrder(st *statepb.OrderState, src *statepb.Source, n *statepb.Note) {
-	if s.account(src) && st.Facts != nil && isStatusReason(n.GetSkipped()) {
+func (s *step) skippedOrder(st *statepb.OrderState, in *statepb.Input) {
+	reason := in.GetNote().GetSkipped()
+	if s.account(in) && st.Facts != nil && isStatusReason(reason) {
 		s.out.Counts = append(s.out.Counts, CountStatusRegressed)
 	}
 	if s.fresh {
-		s.e.Tallies.Skipped = tally(s.e.Tallies.Skipped, n.GetSkipped())
+		s.e.Tallies.Skipped = tally(s.e.Tallies.Skipped, reason)
 		s.fresh = false
 	}
 	st.Skipped = true
-}
-
-// keepPublishedCustomer remembers what the published order carries, for refunds
-// that come while its successor still waits.
-func (s *step) keepPublishedCustomer(st *statepb.OrderState, next *statepb.OrderFacts) {
-	if s.e.Sent != nil && st.PublishedCustomer == nil && !proto.Equal(st.Facts.GetCustomer(), next.GetCustomer()) {
-		st.PublishedCustomer = st.Facts.GetCustomer()
-	}
 }
 
 func (s *step) decideOrder(st *statepb.OrderState, ev *statepb.EventState) (Effects, error) {
@@ -194,14 +218,30 @@ func (s *step) decideOrder(st *statepb.OrderState, ev *statepb.EventState) (Effe
 	}
 	o, counts := s.r.slimOrder(st.Facts, ev.GetFacts(), ev.GetOrganizer().GetOrganizer().GetCurrency())
 	value := s.r.encodeOrder(&o)
-	if !s.fits(Orders, st.Facts.GetId(), value) {
-		return s.out, nil
+	if !s.fits(st.Facts.GetId(), value) {
+		return s.rejectOrder(st, ev)
 	}
+	st.Kept = nil
+	s.sendable()
 	if s.emit(Orders, st.Facts.GetId(), value, counts) {
 		s.release()
 	}
-	st.PublishedCustomer = nil
 	s.spreadNews(refundDigest(st))
+	return s.out, nil
+}
+
+// rejectOrder decides again with what remains, as rejectEvent does.
+func (s *step) rejectOrder(st *statepb.OrderState, ev *statepb.EventState) (Effects, error) {
+	kept := st.Kept
+	st.Kept = nil
+	switch s.reject(Orders) {
+	case reverted:
+		st.Facts = kept
+		return s.decideOrder(st, ev)
+	case dropped:
+		st.Facts = nil
+		s.endHold()
+	}
 	return s.out, nil
 }
 
@@ -229,8 +269,11 @@ func refundDigest(st *statepb.OrderState) uint64 {
 // order, nil when there is none.
 func (r *Rules) RefundRecord(env *Env, key string, st *statepb.RefundState, order *statepb.OrderState, in *statepb.Input) (Effects, error) {
 	s := r.refundStep(env, key, st)
-	if f := in.GetRefund(); s.accept(in.GetSource()) {
-		st.Facts = f
+	if s.accept(in) {
+		if s.keeps {
+			st.Kept = st.Facts
+		}
+		st.Facts = in.GetRefund()
 	}
 	return s.decideRefund(st, order)
 }
@@ -262,14 +305,37 @@ func (s *step) decideRefund(st *statepb.RefundState, order *statepb.OrderState) 
 		s.park(WaitOrder, 0)
 		return s.out, nil
 	}
-	customer := order.GetPublishedCustomer()
-	if customer == nil {
-		customer = order.GetFacts().GetCustomer()
-	}
-	f, counts := s.r.slimRefund(st.Facts, customer, order.GetFacts())
+	published := publishedOrder(order)
+	f, counts := s.r.slimRefund(st.Facts, published.GetCustomer(), published)
 	value := s.r.encodeRefund(&f)
-	if s.fits(Refunds, st.Facts.GetId(), value) {
-		s.emit(Refunds, st.Facts.GetId(), value, counts)
+	if !s.fits(st.Facts.GetId(), value) {
+		return s.rejectRefund(st, order)
+	}
+	st.Kept = nil
+	s.sendable()
+	s.emit(Refunds, st.Facts.GetId(), value, counts)
+	return s.out, nil
+}
+
+// publishedOrder is what the slim topic holds of a published order, also while
+// newer facts wait to replace it.
+func publishedOrder(order *statepb.OrderState) *statepb.OrderFacts {
+	if kept := order.GetKept(); kept != nil {
+		return kept
+	}
+	return order.GetFacts()
+}
+
+// rejectRefund decides again with what remains, as rejectEvent does.
+func (s *step) rejectRefund(st *statepb.RefundState, order *statepb.OrderState) (Effects, error) {
+	kept := st.Kept
+	st.Kept = nil
+	switch s.reject(Refunds) {
+	case reverted:
+		st.Facts = kept
+		return s.decideRefund(st, order)
+	case dropped:
+		st.Facts = nil
 	}
 	return s.out, nil
 }
@@ -280,5 +346,5 @@ func (r *Rules) LedgerRecord(st *statepb.LedgerState, in *statepb.Input) {
 		st.Entity = &statepb.Entity{}
 	}
 	s := newStep(r, &Env{}, "", st.Entity)
-	s.note(in.GetSource(), in.GetNote())
+	s.note(in)
 }

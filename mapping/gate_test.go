@@ -1,9 +1,12 @@
 package mapping
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
 
 	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
 	"github.com/ticketscloud/vibe-bridge/slim"
@@ -88,4 +91,94 @@ func TestReplayWritesItsRowEvenUnchanged(t *testing.T) {
 	if out := step(Cause{2, 2}, true); out.Value == nil {
 		t.Error("a replay that changes nothing is not written")
 	}
+}
+
+// A record that is found too large at the gate goes to quarantine until that is
+// acknowledged: the row that says so was written beside it, and proves nothing.
+// It is accounted for once.
+func TestRejectionIsSentUntilProven(t *testing.T) {
+	rules := simRules(slim.Edition1)
+	published := Cause{1, 1}
+	ev := &statepb.EventState{
+		Entity: &statepb.Entity{Sent: claimBy(published), Spread: claimBy(published)},
+		Facts:  &statepb.EventFacts{Id: "e", Sets: []*statepb.TicketSet{{Id: "s", Name: strings.Repeat("x", rules.MaxRecordBytes)}}},
+	}
+	order := &statepb.Input{Source: &statepb.Source{Offset: 7}, Body: &statepb.Input_Order{Order: &statepb.OrderFacts{
+		Id: "o", Event: "e", Customer: &statepb.Customer{Phone: "+79000000000"}, Tickets: []*statepb.Ticket{{Id: "t", Set: "s"}},
+	}}}
+	st := &statepb.OrderState{}
+	first, again := Cause{2, 1}, Cause{2, 2}
+	step := func(self Cause, first1 Status) Effects {
+		env := testEnv(self, map[Cause]Status{published: Committed, first: first1})
+		out, err := rules.OrderRecord(env, "e/o", st, ev, proto.CloneOf(order))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name       string
+		self       Cause
+		first      Status
+		rejections int
+	}{
+		{"at first", first, InFlight, 1},
+		{"processed again after a crash", first, InFlight, 1},
+		{"sent twice by intake, the first not acknowledged", again, Unseen, 1},
+		{"sent a third time, all acknowledged", Cause{2, 3}, Committed, 0},
+	} {
+		if c.rejections == 0 {
+			st.Entity.Rejected.Cause = &statepb.Cause{Topic: first.Topic, Offset: first.Offset}
+		}
+		out := step(c.self, c.first)
+		if len(out.Rejections) != c.rejections || len(out.Emits) != 0 {
+			t.Errorf("%s: %d rejections and %d emissions, want %d and none", c.name, len(out.Rejections), len(out.Emits), c.rejections)
+		}
+	}
+	if got := st.GetEntity().GetTallies().GetQuarantined(); len(got) != 1 || got[0].GetCount() != 1 {
+		t.Errorf("tallies %v, want one", got)
+	}
+}
+
+// Which record is the newest does not depend on the interleaving of the legacy
+// partitions, whatever their timestamps are, nor on replays.
+func TestNewestIsOneOrder(t *testing.T) {
+	rules := simRules(slim.Edition1)
+	rapid.Check(t, func(t *rapid.T) {
+		var partitions [3][]*statepb.Input
+		for p := range partitions {
+			for offset, at := range rapid.SliceOfN(rapid.Int64Range(0, 5), 0, 4).Draw(t, "times") {
+				partitions[p] = append(partitions[p], &statepb.Input{
+					Source: &statepb.Source{Partition: int32(p), Offset: int64(offset), Time: at},
+					Body:   &statepb.Input_Refund{Refund: &statepb.RefundFacts{Id: fmt.Sprint(p, "-", offset)}},
+				})
+			}
+		}
+		newest := func(name string) string {
+			st := &statepb.RefundState{}
+			var at, low [len(partitions)]int
+			for rest := true; rest; {
+				p := rapid.IntRange(0, len(partitions)-1).Draw(t, name)
+				if at[p] > low[p] && rapid.IntRange(0, 3).Draw(t, "replay") == 0 {
+					low[p] = rapid.IntRange(low[p], at[p]).Draw(t, "committed")
+					at[p] = low[p]
+				}
+				if at[p] < len(partitions[p]) {
+					env := testEnv(Cause{1, 1}, nil)
+					if _, err := rules.RefundRecord(env, "e/o/r", st, nil, proto.CloneOf(partitions[p][at[p]])); err != nil {
+						t.Fatal(err)
+					}
+					at[p]++
+				}
+				rest = false
+				for p := range partitions {
+					rest = rest || at[p] < len(partitions[p])
+				}
+			}
+			return st.GetFacts().GetId()
+		}
+		if one, other := newest("one"), newest("other"); one != other {
+			t.Fatalf("the newest is %s in one interleaving and %s in another", one, other)
+		}
+	})
 }

@@ -84,6 +84,7 @@ type goldenConfig struct {
 	maxRecordBytes  int            // max_record_bytes
 	applicationID   string         // application_id; default ticketscloud
 	sourceHeader    bool           // source_header: on (default) or off
+	pathDependent   bool           // interleavings: off, where the comment says why; default on
 }
 
 func parseConfig(text string) (goldenConfig, error) {
@@ -137,6 +138,11 @@ func (c *goldenConfig) set(key, value string) (err error) {
 		c.sourceHeader = value == "on"
 		if value != "on" && value != "off" {
 			err = fmt.Errorf("source_header is %q", value)
+		}
+	case "interleavings":
+		c.pathDependent = value == "off"
+		if value != "off" {
+			err = fmt.Errorf("interleavings is %q", value)
 		}
 	default:
 		err = fmt.Errorf("unknown key %q", key)

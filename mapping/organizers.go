@@ -18,7 +18,8 @@ func (r *Rules) OrganizerRecord(env *Env, key string, st *statepb.OrganizerState
 		st.Entity = &statepb.Entity{}
 	}
 	s := newStep(r, env, key, st.Entity)
-	if s.accept(in.GetSource()) {
+	if s.accept(in) {
+		s.sendable() // facts are for events: there is nothing that could be too large
 		changed := st.Facts == nil || !proto.Equal(st.Facts, in.GetOrganizer())
 		st.Facts = in.GetOrganizer()
 		s.finishOrganizer(changed)

@@ -42,6 +42,9 @@ type bugs struct {
 	noSpread      bool // changed sets, currency or customer reach nobody
 	orderUnproven bool // an order goes out though its event is not proven
 	skipWrite     bool // unchanged state is not written again on a replay
+	quietReplay   bool // the same, where the last write is acknowledged
+	highestSeen   bool // a record below the highest offset seen is taken for a replay
+	ownTime       bool // between partitions, the time of the last record alone decides
 }
 
 // Validate reports what makes the rules unusable.

@@ -12,11 +12,15 @@ import (
 	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
 )
 
-// A model of everything around the steps that can go wrong: topics with one
-// partition each, groups that process their inputs in any interleaving,
-// acknowledgements that come late and topic by topic, contiguous commits that
-// lag, crashes that lose what was not acknowledged or only the knowledge that
-// it was, local stores that survive ahead of their changelog or are wiped.
+// A model of everything around the steps that can go wrong: groups that process
+// their inputs in any interleaving, acknowledgements that come late and topic by
+// topic, contiguous commits that lag, crashes that lose what was not acknowledged
+// or only the knowledge that it was, and records that are refused while later ones
+// get through. A group moves between two machines, whose disks keep what was
+// written there, ahead of the changelog and behind it, lose the end of it, or all.
+//
+// Legacy topics have two partitions, over which an entity's records are spread,
+// with timestamps that run backwards too. The rest has one.
 
 // chooser makes the choices of a run: rapid in the property test, a seeded
 // source where many runs look for a planted bug.
@@ -41,13 +45,21 @@ const (
 	simPartners
 	simMemberships
 	simOrgLoop
-	simLegacy        // + stream: four legacy topics
-	simGateTable     = simLegacy + int(streamCount)
+	simLegacy        // + stream + partition * streamCount
+	simGateTable     = simLegacy + simPartitions*int(streamCount)
 	simOrgTable      = simGateTable + 1
 	simSlim          = simOrgTable + 1 // + stream
 	simTopics        = simSlim + int(streamCount)
 	simInternalFirst = simEvents
 )
+
+// simPartitions is the number of partitions of a legacy topic.
+const simPartitions = 2
+
+// legacyTopic is the number of one partition of a legacy topic.
+func legacyTopic(stream Stream, partition int) int {
+	return simLegacy + int(stream) + partition*int(streamCount)
+}
 
 // internalOf is the internal topic that intake writes for a stream.
 var internalOf = [streamCount]int{simPartners, simEvents, simOrders, simRefunds}
@@ -59,6 +71,7 @@ type sim struct {
 	logs    [simTopics][]simMessage
 	groups  []*simGroup
 	failure error
+	page    int // keys that a command visits at a time
 
 	stockCommit bool // a planted fault: commit the highest acknowledged offset, as stock Goka does
 }
@@ -78,6 +91,22 @@ type simGroup struct {
 	slots    map[int][]*simSlot // per input topic, from initial on
 	buffers  map[int][]simSend  // unsent, per target topic
 	store    map[string][]byte
+	offset   int64 // of the changelog, up to which the store knows it
+	disk     *simDisk
+	disks    [2]simDisk
+}
+
+// simDisk is what a machine's disk holds of the group's table: writes in their
+// order, each with the changelog offset that was known by then.
+type simDisk struct {
+	writes []simWrite
+	synced int // writes that a loss of power does not undo
+}
+
+type simWrite struct {
+	key    string
+	value  []byte // nil: a deletion
+	offset int64
 }
 
 type simSlot struct{ pending int }
@@ -91,9 +120,9 @@ type simSend struct {
 var errSimAbort = errors.New("session over")
 
 func newSim(c chooser, rules *Rules) *sim {
-	s := &sim{c: c, rules: rules, now: 1}
+	s := &sim{c: c, rules: rules, now: 1, page: 1 + c.Intn("page", 3)}
 	for _, stream := range Streams {
-		s.add(stream.String(), 0, runSimIntake, simLegacy+int(stream))
+		s.add(stream.String(), 0, runSimIntake, legacyTopic(stream, 0), legacyTopic(stream, 1))
 	}
 	s.add("organizers", simOrgTable, runSimGroup, simPartners, simMemberships, simOrgLoop)
 	s.add("gate", simGateTable, runSimGroup, simEvents, simOrders, simRefunds, simAnswers, simGateLoop)
@@ -102,7 +131,7 @@ func newSim(c chooser, rules *Rules) *sim {
 
 func (s *sim) add(name string, table int, run func(*simGroup, int, int64, simMessage) ([]simSend, error), inputs ...int) {
 	g := &simGroup{name: name, s: s, inputs: inputs, table: table, run: run, committed: map[int]int64{}}
-	g.store = map[string][]byte{}
+	g.disk = &g.disks[0]
 	g.start()
 	s.groups = append(s.groups, g)
 }
@@ -114,34 +143,81 @@ func (g *simGroup) start() {
 	for _, topic := range g.inputs {
 		g.end[topic] = int64(len(g.s.logs[topic]))
 	}
-}
-
-// crash ends the session. Of what was on its way to each topic, any leading
-// part has arrived.
-func (g *simGroup) crash(wipe bool) {
-	for _, topic := range slices.Sorted(maps.Keys(g.buffers)) {
-		arrived := g.s.c.Intn("arrived", len(g.buffers[topic])+1)
-		for _, send := range g.buffers[topic][:arrived] {
-			g.s.logs[topic] = append(g.s.logs[topic], send.m)
-		}
-	}
-	if wipe {
+	if g.table != 0 {
+		g.load()
 		g.recover()
 	}
+}
+
+// load reads the disk.
+func (g *simGroup) load() {
+	g.store, g.offset = map[string][]byte{}, -1
+	for _, w := range g.disk.writes {
+		if w.value == nil {
+			delete(g.store, w.key)
+		} else {
+			g.store[w.key] = w.value
+		}
+		g.offset = w.offset
+	}
+}
+
+// recover brings the store up to the end of the changelog.
+func (g *simGroup) recover() {
+	log := g.s.logs[g.table]
+	for g.offset+1 < int64(len(log)) {
+		g.offset++
+		g.write(log[g.offset].key, log[g.offset].data)
+	}
+}
+
+// write changes the store; value is nil for a deletion.
+func (g *simGroup) write(key string, value []byte) {
+	if value == nil {
+		delete(g.store, key)
+	} else {
+		g.store[key] = value
+	}
+	g.disk.writes = append(g.disk.writes, simWrite{key, value, g.offset})
+}
+
+// end of a session: how it comes about, and on which machine the next one runs.
+func (g *simGroup) restart() {
+	switch g.s.c.Intn("restart", 4) {
+	case 0: // in an orderly way
+		g.flush()
+		for _, topic := range g.inputs {
+			g.commit(topic)
+		}
+		g.disk.synced = len(g.disk.writes)
+	case 1: // the process is killed
+		g.interrupt()
+	case 2: // the machine loses its power
+		g.interrupt()
+		kept := g.disk.synced + g.s.c.Intn("kept", len(g.disk.writes)-g.disk.synced+1)
+		g.disk.writes = g.disk.writes[:kept]
+	case 3: // the disk is lost
+		g.interrupt()
+		*g.disk = simDisk{}
+	}
+	g.disk = &g.disks[g.s.c.Intn("machine", len(g.disks))]
 	g.start()
 }
 
-func (g *simGroup) recover() {
-	g.store = map[string][]byte{}
-	if g.table == 0 {
-		return
-	}
-	for _, m := range g.s.logs[g.table] {
-		if m.data == nil {
-			delete(g.store, m.key)
-			continue
+// interrupt ends everything that is on its way. Of that to each topic, any
+// leading part has arrived, but for a record that the brokers refused.
+func (g *simGroup) interrupt() {
+	for _, topic := range slices.Sorted(maps.Keys(g.buffers)) {
+		arrived := g.s.c.Intn("arrived", len(g.buffers[topic])+1)
+		refused := -1
+		if g.s.c.Intn("refusal", 4) == 0 {
+			refused = g.s.c.Intn("refused", arrived+1)
 		}
-		g.store[m.key] = m.data
+		for i, send := range g.buffers[topic][:arrived] {
+			if i != refused {
+				g.s.logs[topic] = append(g.s.logs[topic], send.m)
+			}
+		}
 	}
 }
 
@@ -187,22 +263,35 @@ func (g *simGroup) arrive(topic int) {
 		delete(g.buffers, topic)
 	}
 	g.s.logs[topic] = append(g.s.logs[topic], send.m)
+	if topic == g.table {
+		g.offset = int64(len(g.s.logs[topic])) - 1
+	}
 	send.slot.pending--
 }
 
 // commit stores the contiguous acknowledged offset of one input.
 func (g *simGroup) commit(topic int) {
-	n := g.initial[topic]
+	if !g.s.stockCommit {
+		g.committed[topic] = g.settled(topic)
+		return
+	}
 	for i, slot := range g.slots[topic] {
-		switch {
-		case slot.pending > 0 && !g.s.stockCommit:
-			g.committed[topic] = n
-			return
-		case slot.pending == 0:
-			n = g.initial[topic] + int64(i) + 1
+		if slot.pending == 0 {
+			g.committed[topic] = g.initial[topic] + int64(i) + 1
 		}
 	}
-	g.committed[topic] = n
+}
+
+// settled is the offset below which everything of an input is acknowledged.
+func (g *simGroup) settled(topic int) int64 {
+	n := g.initial[topic]
+	for _, slot := range g.slots[topic] {
+		if slot.pending > 0 {
+			break
+		}
+		n++
+	}
+	return n
 }
 
 // process runs the step of the next record of an input. It is false when there is none.
@@ -216,7 +305,7 @@ func (g *simGroup) process(topic int) bool {
 	g.position[topic]++
 	sends, err := g.run(g, topic, offset, g.s.logs[topic][offset])
 	if errors.Is(err, errSimAbort) {
-		g.crash(g.s.c.Intn("wipe", 2) == 0)
+		g.restart()
 		return true
 	}
 	if err != nil {
@@ -239,7 +328,9 @@ func (s *sim) fail(format string, args ...any) {
 }
 
 func runSimIntake(g *simGroup, topic int, _ int64, m simMessage) ([]simSend, error) {
-	return []simSend{{topic: internalOf[topic-simLegacy], m: m}}, nil
+	in := proto.CloneOf(m.body.(*statepb.Input))
+	in.Settled = g.settled(topic)
+	return []simSend{{topic: internalOf[(topic-simLegacy)%int(streamCount)], m: simMessage{key: m.key, body: in}}}, nil
 }
 
 func runSimGroup(g *simGroup, topic int, offset int64, m simMessage) ([]simSend, error) {
@@ -263,10 +354,10 @@ func runSimGroup(g *simGroup, topic int, offset int64, m simMessage) ([]simSend,
 	}
 	switch {
 	case out.Delete:
-		delete(g.store, m.key)
+		g.write(m.key, nil)
 		send(g.table, m.key, nil, nil)
 	case out.Value != nil:
-		g.store[m.key] = out.Value
+		g.write(m.key, out.Value)
 		send(g.table, m.key, nil, out.Value)
 	}
 	for _, e := range out.Emits {
@@ -283,7 +374,11 @@ func runSimGroup(g *simGroup, topic int, offset int64, m simMessage) ([]simSend,
 		send(simAnswers, MemberEvent(m.key), out.Answer, nil)
 	}
 	if out.Scan != nil {
-		for _, key := range g.scan(out.Scan) {
+		keys, next := g.scan(out.Scan)
+		if next != nil {
+			send(loop, next.Key, next.Command, nil)
+		}
+		for _, key := range keys {
 			if out.Answer != nil {
 				send(simAnswers, MemberEvent(key), out.Answer, nil)
 			} else {
@@ -312,14 +407,22 @@ func (g *simGroup) wait(key string) *statepb.Wait {
 	return EntityOf(row).GetWait()
 }
 
-func (g *simGroup) scan(s *Scan) []string {
-	var keys []string
+// scan visits one page of the keys that a command concerns.
+func (g *simGroup) scan(s *Scan) (wanted []string, next *Loop) {
+	seen := 0
 	for _, key := range g.keys(s.Prefix, s.Waiting) {
+		if key <= s.After {
+			continue
+		}
 		if s.Wanted(key, WaitReason(g.wait(key).GetReason())) {
-			keys = append(keys, key)
+			wanted = append(wanted, key)
+		}
+		if seen++; seen == g.s.page {
+			more := s.Next(key)
+			return wanted, &more
 		}
 	}
-	return keys
+	return wanted, nil
 }
 
 // checkOrder holds a slim record that is about to be produced against what the
@@ -372,7 +475,7 @@ func (s *sim) act() {
 	case kind < 18:
 		g.commit(g.inputs[s.c.Intn("input", len(g.inputs))])
 	case kind < 19:
-		g.crash(s.c.Intn("wipe", 2) == 0)
+		g.restart()
 	default:
 		s.now += int64(s.c.Intn("time", int(s.rules.SetHold.Milliseconds())))
 		s.sweep()

@@ -1,6 +1,9 @@
 package mapping
 
 import (
+	"slices"
+	"strconv"
+
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
@@ -91,6 +94,7 @@ type step struct {
 	out Effects
 
 	fresh  bool   // the input is a legacy record not accounted for before
+	keeps  bool   // the facts that the input replaces are to be kept
 	before uint64 // digest of the claim that stood before this step, 0 for none
 }
 
@@ -101,6 +105,7 @@ func newStep(r *Rules, env *Env, key string, e *statepb.Entity) *step {
 	}
 	s.before = e.GetSent().GetDigest()
 	s.review(&e.Sent)
+	s.review(&e.Rejected)
 	if s.own(e.Spread) {
 		e.Spread = &statepb.Claim{} // void, but there was one: see spreadNews
 	}
@@ -173,50 +178,85 @@ func settled(env *Env, c *statepb.Claim) (bool, error) {
 
 // account takes note of a legacy record. It tells whether the record is fresh,
 // that is, not accounted for before; a replay is not.
-func (s *step) account(src *statepb.Source) bool {
-	s.fresh = see(s.e, src)
+func (s *step) account(in *statepb.Input) bool {
+	if s.r.bugs.highestSeen {
+		in.Settled = in.GetSource().GetOffset()
+	}
+	s.fresh = see(s.e, in)
 	return s.fresh
 }
 
-// see advances the entity's marks. Records of one legacy partition reach a key
-// in the order of their offsets, replays aside. A record that the brokers refused
-// while later ones got through is the exception: its replay is not counted.
-func see(e *statepb.Entity, src *statepb.Source) bool {
-	for _, seen := range e.Seen {
-		if seen.GetPartition() != src.GetPartition() {
-			continue
-		}
-		if src.GetOffset() <= seen.GetOffset() {
-			return false
-		}
-		seen.Offset = src.GetOffset()
-		return true
+// see marks the record as accounted for. It is false when it was before.
+//
+// The records of a legacy partition mostly reach a key in the order of their
+// offsets, but not always: one that the brokers refused comes again after those
+// that got through behind it. So the highest offset seen would not do. What an
+// input says to be settled had reached this key's topic before it, and so this
+// row; above that, every offset is remembered.
+func see(e *statepb.Entity, in *statepb.Input) bool {
+	offset := in.GetSource().GetOffset()
+	seen := seenOf(e, in.GetSource().GetPartition())
+	if in.GetSettled() > seen.Settled {
+		seen.Settled = in.GetSettled()
+		covered, _ := slices.BinarySearch(seen.Above, seen.Settled)
+		seen.Above = slices.Delete(seen.Above, 0, covered)
 	}
-	e.Seen = append(e.Seen, &statepb.Seen{Partition: src.GetPartition(), Offset: src.GetOffset()})
+	at, known := slices.BinarySearch(seen.Above, offset)
+	if known || offset < seen.Settled {
+		return false
+	}
+	seen.Above = slices.Insert(seen.Above, at, offset)
 	return true
 }
 
+func seenOf(e *statepb.Entity, partition int32) *statepb.Seen {
+	for _, seen := range e.Seen {
+		if seen.GetPartition() == partition {
+			return seen
+		}
+	}
+	seen := &statepb.Seen{Partition: partition}
+	e.Seen = append(e.Seen, seen)
+	return seen
+}
+
 // newer tells whether src is a newer legacy record than cur, or the same one.
-// Offsets decide within a partition; between partitions, which records of one
-// entity normally do not have, time does.
+// Offsets decide within a partition. Between partitions, over which the records
+// of one entity spread only when its legacy topic was repartitioned, time does:
+// of each partition the latest time of the entity's records there. That never
+// goes back, so the newest record does not depend on which partition is read
+// first, even where timestamps run backwards within one.
 func newer(src, cur *statepb.Source) bool {
 	switch {
 	case cur == nil:
 		return true
 	case src.GetPartition() == cur.GetPartition():
 		return src.GetOffset() >= cur.GetOffset()
-	case src.GetTime() != cur.GetTime():
-		return src.GetTime() > cur.GetTime()
+	case latest(src) != latest(cur):
+		return latest(src) > latest(cur)
 	}
 	return src.GetPartition() > cur.GetPartition()
+}
+
+func latest(src *statepb.Source) int64 { return max(src.GetTime(), src.GetLatest()) }
+
+// successor is src as the newest record's source after cur.
+func successor(src, cur *statepb.Source) *statepb.Source {
+	if cur.GetPartition() != src.GetPartition() || latest(cur) <= src.GetTime() {
+		return src
+	}
+	return &statepb.Source{Partition: src.GetPartition(), Offset: src.GetOffset(), Time: src.GetTime(), Latest: latest(cur)}
 }
 
 // accept decides whether an eligible record's facts replace the state's, and
 // accounts for what they replace. The record's own end comes with emit, park, skip
 // or reject.
-func (s *step) accept(src *statepb.Source) bool {
-	fresh := s.account(src)
-	if !newer(src, s.e.GetSource()) {
+//
+// When the facts that are replaced have to be kept until it is known whether
+// their successors can be sent, it sets keeps.
+func (s *step) accept(in *statepb.Input) bool {
+	fresh, src, cur := s.account(in), in.GetSource(), s.e.GetSource()
+	if !newer(src, cur) {
 		if fresh {
 			s.e.Tallies.Unchanged++ // an older record of another partition changes nothing
 			s.fresh = false
@@ -229,16 +269,25 @@ func (s *step) accept(src *statepb.Source) bool {
 	if fresh {
 		s.e.Disposition = statepb.Disposition_NONE
 	}
-	s.e.Source = src
+	if s.keeps = cur != nil && !samePosition(src, cur) && s.e.KeptSource == nil; s.keeps {
+		s.e.KeptSource = cur
+	}
+	if s.e.Source = successor(src, cur); s.r.bugs.ownTime {
+		s.e.Source = src
+	}
 	return true
 }
 
+func samePosition(a, b *statepb.Source) bool {
+	return a.GetPartition() == b.GetPartition() && a.GetOffset() == b.GetOffset()
+}
+
 // note accounts for a record that ended before the gate.
-func (s *step) note(src *statepb.Source, n *statepb.Note) {
-	if !s.account(src) {
+func (s *step) note(in *statepb.Input) {
+	if !s.account(in) {
 		return
 	}
-	switch {
+	switch n := in.GetNote(); {
 	case n.GetSkipped() != "":
 		s.e.Tallies.Skipped = tally(s.e.Tallies.Skipped, n.GetSkipped())
 	case n.GetQuarantined() != "":
@@ -334,25 +383,64 @@ func (s *step) skip(reason Reason, wait WaitReason) {
 	}
 }
 
-// fits tells whether a slim record is within the target's limit, and rejects it otherwise.
-func (s *step) fits(stream Stream, id string, value []byte) bool {
-	if len(id)+len(value) <= s.r.MaxRecordBytes-headerReserve {
-		return true
-	}
-	s.reject(stream, ReasonTooLarge)
-	return false
+// fits tells whether a slim record is within the target's limit.
+func (s *step) fits(id string, value []byte) bool {
+	return len(id)+len(value) <= s.r.MaxRecordBytes-headerReserve
 }
 
-// reject ends the newest record as quarantined at the gate.
-func (s *step) reject(stream Stream, reason Reason) {
+// verdict is what becomes of facts that cannot be sent.
+type verdict int
+
+const (
+	standing verdict = iota // they stay: what was sent of them stays too
+	reverted                // the kept facts take their place again
+	dropped                 // nothing takes their place
+)
+
+// reject quarantines the newest record, whose slim record does not fit. As a
+// quarantined record it changes nothing: the facts that it replaced come back.
+//
+// A record that was sent once stays, though it could not be sent today: what it
+// takes from others has grown. It is quarantined for somebody to see.
+func (s *step) reject(stream Stream) verdict {
+	s.quarantine(stream, ReasonTooLarge)
 	s.e.Wait = nil
-	if !s.fresh && s.e.Disposition != statepb.Disposition_PARKED {
+	if s.e.KeptSource != nil {
+		s.e.Source, s.e.KeptSource = s.e.KeptSource, nil
+		return reverted
+	}
+	if s.e.Sent != nil || s.before != 0 {
+		return standing
+	}
+	s.e.Source = nil
+	return dropped
+}
+
+// quarantine ends the newest record as quarantined, and says so to the quarantine
+// topic until that is proven: the row alone proves nothing.
+func (s *step) quarantine(stream Stream, reason Reason) {
+	if s.fresh || s.e.Disposition == statepb.Disposition_PARKED {
+		s.e.Tallies.Quarantined = tally(s.e.Tallies.Quarantined, string(reason))
+		s.e.Disposition = statepb.Disposition_NONE
+		s.fresh = false
+	}
+	src := s.e.Source
+	digest := rejectionDigest(src, reason)
+	if s.proven(s.e.Rejected, digest) {
 		return
 	}
-	s.e.Disposition = statepb.Disposition_NONE
-	s.e.Tallies.Quarantined = tally(s.e.Tallies.Quarantined, string(reason))
-	s.out.Rejections = append(s.out.Rejections, Rejection{Stream: stream, Source: s.e.Source, Reason: reason})
+	s.e.Rejected = s.claim(digest)
+	s.out.Rejections = append(s.out.Rejections, Rejection{Stream: stream, Source: src, Reason: reason})
 }
+
+func rejectionDigest(src *statepb.Source, reason Reason) uint64 {
+	b := strconv.AppendInt([]byte(reason), int64(src.GetPartition()), 10)
+	b = strconv.AppendInt(append(b, '/'), src.GetOffset(), 10)
+	return xxhash.Sum64(b)
+}
+
+// sendable forgets the kept facts: their successors could be sent.
+func (s *step) sendable() { s.e.KeptSource = nil }
 
 // spreadNews has everything below the entity mapped again when what it takes
 // from the entity changed. The first time there is nothing to map again.

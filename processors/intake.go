@@ -29,6 +29,7 @@ func (in *intake) record(ctx goka.Context, value any) {
 	raw, _ := value.([]byte) // nil for a tombstone
 	src := &statepb.Source{Partition: ctx.Partition(), Offset: ctx.Offset(), Time: ctx.Timestamp().UnixMilli()}
 	out := in.b.rules.Load().Intake(in.stream, src, raw)
+	out.Input.Settled = in.tracker.Settled(string(ctx.Topic()), ctx.Partition())
 	in.b.metrics.consumed(in.stream)
 	in.b.metrics.count(out.Counts)
 	ctx.Emit(in.b.topics.internal(in.stream), out.Key, marshal(out.Input))

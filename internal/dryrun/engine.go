@@ -77,6 +77,7 @@ func (e *Engine) Process(rec recordfile.Record) error {
 	e.origin = append(e.origin, position{rec.Partition, rec.Offset})
 	e.consumed[stream]++
 	in := e.cfg.Rules.Intake(stream, src, rec.Value)
+	in.Input.Settled = src.Offset
 	e.count(in.Counts)
 	if in.Quarantine != "" {
 		if err := e.quarantine(rec, in.Quarantine, mapping.StageIntake); err != nil {

@@ -155,6 +155,15 @@ func (t *Tracker) MayReplay(topic string, partition int32, offset int64) bool {
 	return s == nil || offset < s.commits[topic][partition].End
 }
 
+// Settled is the offset below which everything of a partition is acknowledged,
+// and negative when that is nothing.
+func (t *Tracker) Settled(topic string, partition int32) int64 {
+	if w := t.window(topic, partition); w != nil {
+		return w.settled()
+	}
+	return -1
+}
+
 // Wait waits until a record that is in flight is acknowledged. It returns
 // ErrSessionOver, or the error of a refused emit.
 func (t *Tracker) Wait(ctx context.Context, topic string, partition int32, offset int64) error {

@@ -132,6 +132,12 @@ func (w *window) finish(offset int64) (next int64, count uint64, ok bool) {
 	return w.mark, w.count, ok
 }
 
+func (w *window) settled() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.mark
+}
+
 func (w *window) status(offset int64) Status {
 	w.mu.Lock()
 	defer w.mu.Unlock()

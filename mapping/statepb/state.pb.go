@@ -135,10 +135,13 @@ func (Loop_Kind) EnumDescriptor() ([]byte, []int) {
 
 // Source is the position of a legacy record and its append or create time.
 type Source struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Partition     int32                  `protobuf:"varint,1,opt,name=partition,proto3" json:"partition,omitempty"`
-	Offset        int64                  `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
-	Time          int64                  `protobuf:"varint,3,opt,name=time,proto3" json:"time,omitempty"` // Unix milliseconds
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Partition int32                  `protobuf:"varint,1,opt,name=partition,proto3" json:"partition,omitempty"`
+	Offset    int64                  `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
+	Time      int64                  `protobuf:"varint,3,opt,name=time,proto3" json:"time,omitempty"` // Unix milliseconds
+	// In an Entity or an Answer: the time of an earlier record of the entity in
+	// the same partition, where that is later; see mapping.newer.
+	Latest        int64 `protobuf:"varint,4,opt,name=latest,proto3" json:"latest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -190,6 +193,13 @@ func (x *Source) GetOffset() int64 {
 func (x *Source) GetTime() int64 {
 	if x != nil {
 		return x.Time
+	}
+	return 0
+}
+
+func (x *Source) GetLatest() int64 {
+	if x != nil {
+		return x.Latest
 	}
 	return 0
 }
@@ -933,7 +943,10 @@ type Input struct {
 	//	*Input_Refund
 	//	*Input_Organizer
 	//	*Input_Note
-	Body          isInput_Body `protobuf_oneof:"body"`
+	Body isInput_Body `protobuf_oneof:"body"`
+	// Every record of the legacy partition below this offset had reached its
+	// internal topic before this one was sent.
+	Settled       int64 `protobuf:"varint,7,opt,name=settled,proto3" json:"settled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1025,6 +1038,13 @@ func (x *Input) GetNote() *Note {
 		}
 	}
 	return nil
+}
+
+func (x *Input) GetSettled() int64 {
+	if x != nil {
+		return x.Settled
+	}
+	return 0
 }
 
 type isInput_Body interface {
@@ -1525,11 +1545,13 @@ func (x *Tallies) GetQuarantined() []*Tally {
 	return nil
 }
 
-// Seen is the highest legacy offset accounted for, per legacy partition.
+// Seen says which records of a legacy partition are accounted for: all below
+// settled, and those listed.
 type Seen struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Partition     int32                  `protobuf:"varint,1,opt,name=partition,proto3" json:"partition,omitempty"`
-	Offset        int64                  `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
+	Settled       int64                  `protobuf:"varint,3,opt,name=settled,proto3" json:"settled,omitempty"`
+	Above         []int64                `protobuf:"varint,4,rep,packed,name=above,proto3" json:"above,omitempty"` // offsets, ascending, none below settled
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1571,11 +1593,18 @@ func (x *Seen) GetPartition() int32 {
 	return 0
 }
 
-func (x *Seen) GetOffset() int64 {
+func (x *Seen) GetSettled() int64 {
 	if x != nil {
-		return x.Offset
+		return x.Settled
 	}
 	return 0
+}
+
+func (x *Seen) GetAbove() []int64 {
+	if x != nil {
+		return x.Above
+	}
+	return nil
 }
 
 // Entity is what the gate keeps of every event, order and refund alike.
@@ -1589,8 +1618,10 @@ type Entity struct {
 	Disposition   Disposition            `protobuf:"varint,6,opt,name=disposition,proto3,enum=vibebridge.state.v1.Disposition" json:"disposition,omitempty"` // of the newest eligible record
 	Seen          []*Seen                `protobuf:"bytes,7,rep,name=seen,proto3" json:"seen,omitempty"`
 	Tallies       *Tallies               `protobuf:"bytes,8,opt,name=tallies,proto3" json:"tallies,omitempty"`
-	Written       *Cause                 `protobuf:"bytes,9,opt,name=written,proto3" json:"written,omitempty"`         // by which this state was last written
-	Generation    int32                  `protobuf:"varint,10,opt,name=generation,proto3" json:"generation,omitempty"` // of the consumer group session that wrote it
+	Written       *Cause                 `protobuf:"bytes,9,opt,name=written,proto3" json:"written,omitempty"`                          // by which this state was last written
+	Generation    int32                  `protobuf:"varint,10,opt,name=generation,proto3" json:"generation,omitempty"`                  // of the consumer group session that wrote it
+	Rejected      *Claim                 `protobuf:"bytes,11,opt,name=rejected,proto3" json:"rejected,omitempty"`                       // the quarantine record of what the gate could not send
+	KeptSource    *Source                `protobuf:"bytes,12,opt,name=kept_source,json=keptSource,proto3" json:"kept_source,omitempty"` // of the kept facts
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1695,13 +1726,30 @@ func (x *Entity) GetGeneration() int32 {
 	return 0
 }
 
+func (x *Entity) GetRejected() *Claim {
+	if x != nil {
+		return x.Rejected
+	}
+	return nil
+}
+
+func (x *Entity) GetKeptSource() *Source {
+	if x != nil {
+		return x.KeptSource
+	}
+	return nil
+}
+
 type EventState struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Entity        *Entity                `protobuf:"bytes,1,opt,name=entity,proto3" json:"entity,omitempty"`
-	Facts         *EventFacts            `protobuf:"bytes,2,opt,name=facts,proto3" json:"facts,omitempty"`
-	Organizer     *Answer                `protobuf:"bytes,3,opt,name=organizer,proto3" json:"organizer,omitempty"`               // newest answer of facts.org; absent: not seen yet
-	MemberOf      string                 `protobuf:"bytes,4,opt,name=member_of,json=memberOf,proto3" json:"member_of,omitempty"` // the organizer that was last asked
-	Asked         *Claim                 `protobuf:"bytes,5,opt,name=asked,proto3" json:"asked,omitempty"`                       // the membership request
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Entity    *Entity                `protobuf:"bytes,1,opt,name=entity,proto3" json:"entity,omitempty"`
+	Facts     *EventFacts            `protobuf:"bytes,2,opt,name=facts,proto3" json:"facts,omitempty"`
+	Organizer *Answer                `protobuf:"bytes,3,opt,name=organizer,proto3" json:"organizer,omitempty"`               // newest answer of facts.org; absent: not seen yet
+	MemberOf  string                 `protobuf:"bytes,4,opt,name=member_of,json=memberOf,proto3" json:"member_of,omitempty"` // the organizer that was last asked
+	Asked     *Claim                 `protobuf:"bytes,5,opt,name=asked,proto3" json:"asked,omitempty"`                       // the membership request
+	// The facts before the newest, while it is not known whether those can be
+	// sent: what the slim topic holds or, when it holds nothing, what waited first.
+	Kept          *EventFacts `protobuf:"bytes,6,opt,name=kept,proto3" json:"kept,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1771,15 +1819,21 @@ func (x *EventState) GetAsked() *Claim {
 	return nil
 }
 
+func (x *EventState) GetKept() *EventFacts {
+	if x != nil {
+		return x.Kept
+	}
+	return nil
+}
+
 type OrderState struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	Entity  *Entity                `protobuf:"bytes,1,opt,name=entity,proto3" json:"entity,omitempty"`
-	Facts   *OrderFacts            `protobuf:"bytes,2,opt,name=facts,proto3" json:"facts,omitempty"`      // newest eligible
-	Skipped bool                   `protobuf:"varint,3,opt,name=skipped,proto3" json:"skipped,omitempty"` // a skipped record was seen
-	// What the published record carries, while newer facts wait to replace it.
-	PublishedCustomer *Customer `protobuf:"bytes,4,opt,name=published_customer,json=publishedCustomer,proto3" json:"published_customer,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Entity        *Entity                `protobuf:"bytes,1,opt,name=entity,proto3" json:"entity,omitempty"`
+	Facts         *OrderFacts            `protobuf:"bytes,2,opt,name=facts,proto3" json:"facts,omitempty"`      // newest eligible
+	Skipped       bool                   `protobuf:"varint,3,opt,name=skipped,proto3" json:"skipped,omitempty"` // a skipped record was seen
+	Kept          *OrderFacts            `protobuf:"bytes,5,opt,name=kept,proto3" json:"kept,omitempty"`        // as in EventState
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OrderState) Reset() {
@@ -1833,9 +1887,9 @@ func (x *OrderState) GetSkipped() bool {
 	return false
 }
 
-func (x *OrderState) GetPublishedCustomer() *Customer {
+func (x *OrderState) GetKept() *OrderFacts {
 	if x != nil {
-		return x.PublishedCustomer
+		return x.Kept
 	}
 	return nil
 }
@@ -1844,6 +1898,7 @@ type RefundState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Entity        *Entity                `protobuf:"bytes,1,opt,name=entity,proto3" json:"entity,omitempty"`
 	Facts         *RefundFacts           `protobuf:"bytes,2,opt,name=facts,proto3" json:"facts,omitempty"`
+	Kept          *RefundFacts           `protobuf:"bytes,3,opt,name=kept,proto3" json:"kept,omitempty"` // as in EventState
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1888,6 +1943,13 @@ func (x *RefundState) GetEntity() *Entity {
 func (x *RefundState) GetFacts() *RefundFacts {
 	if x != nil {
 		return x.Facts
+	}
+	return nil
+}
+
+func (x *RefundState) GetKept() *RefundFacts {
+	if x != nil {
+		return x.Kept
 	}
 	return nil
 }
@@ -2186,11 +2248,12 @@ var File_statepb_state_proto protoreflect.FileDescriptor
 
 const file_statepb_state_proto_rawDesc = "" +
 	"\n" +
-	"\x13statepb/state.proto\x12\x13vibebridge.state.v1\"R\n" +
+	"\x13statepb/state.proto\x12\x13vibebridge.state.v1\"j\n" +
 	"\x06Source\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x12\n" +
-	"\x04time\x18\x03 \x01(\x03R\x04time\"\x87\x01\n" +
+	"\x04time\x18\x03 \x01(\x03R\x04time\x12\x16\n" +
+	"\x06latest\x18\x04 \x01(\x03R\x06latest\"\x87\x01\n" +
 	"\x05Legal\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x10\n" +
@@ -2255,14 +2318,15 @@ const file_statepb_state_proto_rawDesc = "" +
 	"\x04Note\x12\x18\n" +
 	"\askipped\x18\x01 \x01(\tR\askipped\x12 \n" +
 	"\vquarantined\x18\x02 \x01(\tR\vquarantined\x12\x1c\n" +
-	"\ttombstone\x18\x03 \x01(\bR\ttombstone\"\xe8\x02\n" +
+	"\ttombstone\x18\x03 \x01(\bR\ttombstone\"\x82\x03\n" +
 	"\x05Input\x123\n" +
 	"\x06source\x18\x01 \x01(\v2\x1b.vibebridge.state.v1.SourceR\x06source\x127\n" +
 	"\x05event\x18\x02 \x01(\v2\x1f.vibebridge.state.v1.EventFactsH\x00R\x05event\x127\n" +
 	"\x05order\x18\x03 \x01(\v2\x1f.vibebridge.state.v1.OrderFactsH\x00R\x05order\x12:\n" +
 	"\x06refund\x18\x04 \x01(\v2 .vibebridge.state.v1.RefundFactsH\x00R\x06refund\x12C\n" +
 	"\torganizer\x18\x05 \x01(\v2#.vibebridge.state.v1.OrganizerFactsH\x00R\torganizer\x12/\n" +
-	"\x04note\x18\x06 \x01(\v2\x19.vibebridge.state.v1.NoteH\x00R\x04noteB\x06\n" +
+	"\x04note\x18\x06 \x01(\v2\x19.vibebridge.state.v1.NoteH\x00R\x04note\x12\x18\n" +
+	"\asettled\x18\a \x01(\x03R\asettledB\x06\n" +
 	"\x04body\"8\n" +
 	"\n" +
 	"Membership\x12\x14\n" +
@@ -2299,10 +2363,11 @@ const file_statepb_state_proto_rawDesc = "" +
 	"superseded\x12\x1c\n" +
 	"\ttombstone\x18\x04 \x01(\x04R\ttombstone\x124\n" +
 	"\askipped\x18\x05 \x03(\v2\x1a.vibebridge.state.v1.TallyR\askipped\x12<\n" +
-	"\vquarantined\x18\x06 \x03(\v2\x1a.vibebridge.state.v1.TallyR\vquarantined\"<\n" +
+	"\vquarantined\x18\x06 \x03(\v2\x1a.vibebridge.state.v1.TallyR\vquarantined\"Z\n" +
 	"\x04Seen\x12\x1c\n" +
-	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x16\n" +
-	"\x06offset\x18\x02 \x01(\x03R\x06offset\"\xf0\x03\n" +
+	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x18\n" +
+	"\asettled\x18\x03 \x01(\x03R\asettled\x12\x14\n" +
+	"\x05above\x18\x04 \x03(\x03R\x05aboveJ\x04\b\x02\x10\x03\"\xe6\x04\n" +
 	"\x06Entity\x123\n" +
 	"\x06source\x18\x01 \x01(\v2\x1b.vibebridge.state.v1.SourceR\x06source\x12.\n" +
 	"\x04sent\x18\x02 \x01(\v2\x1a.vibebridge.state.v1.ClaimR\x04sent\x122\n" +
@@ -2317,23 +2382,28 @@ const file_statepb_state_proto_rawDesc = "" +
 	"\n" +
 	"generation\x18\n" +
 	" \x01(\x05R\n" +
-	"generation\"\x82\x02\n" +
+	"generation\x126\n" +
+	"\brejected\x18\v \x01(\v2\x1a.vibebridge.state.v1.ClaimR\brejected\x12<\n" +
+	"\vkept_source\x18\f \x01(\v2\x1b.vibebridge.state.v1.SourceR\n" +
+	"keptSource\"\xb7\x02\n" +
 	"\n" +
 	"EventState\x123\n" +
 	"\x06entity\x18\x01 \x01(\v2\x1b.vibebridge.state.v1.EntityR\x06entity\x125\n" +
 	"\x05facts\x18\x02 \x01(\v2\x1f.vibebridge.state.v1.EventFactsR\x05facts\x129\n" +
 	"\torganizer\x18\x03 \x01(\v2\x1b.vibebridge.state.v1.AnswerR\torganizer\x12\x1b\n" +
 	"\tmember_of\x18\x04 \x01(\tR\bmemberOf\x120\n" +
-	"\x05asked\x18\x05 \x01(\v2\x1a.vibebridge.state.v1.ClaimR\x05asked\"\xe0\x01\n" +
+	"\x05asked\x18\x05 \x01(\v2\x1a.vibebridge.state.v1.ClaimR\x05asked\x123\n" +
+	"\x04kept\x18\x06 \x01(\v2\x1f.vibebridge.state.v1.EventFactsR\x04kept\"\xcd\x01\n" +
 	"\n" +
 	"OrderState\x123\n" +
 	"\x06entity\x18\x01 \x01(\v2\x1b.vibebridge.state.v1.EntityR\x06entity\x125\n" +
 	"\x05facts\x18\x02 \x01(\v2\x1f.vibebridge.state.v1.OrderFactsR\x05facts\x12\x18\n" +
-	"\askipped\x18\x03 \x01(\bR\askipped\x12L\n" +
-	"\x12published_customer\x18\x04 \x01(\v2\x1d.vibebridge.state.v1.CustomerR\x11publishedCustomer\"z\n" +
+	"\askipped\x18\x03 \x01(\bR\askipped\x123\n" +
+	"\x04kept\x18\x05 \x01(\v2\x1f.vibebridge.state.v1.OrderFactsR\x04keptJ\x04\b\x04\x10\x05\"\xb0\x01\n" +
 	"\vRefundState\x123\n" +
 	"\x06entity\x18\x01 \x01(\v2\x1b.vibebridge.state.v1.EntityR\x06entity\x126\n" +
-	"\x05facts\x18\x02 \x01(\v2 .vibebridge.state.v1.RefundFactsR\x05facts\"\x80\x01\n" +
+	"\x05facts\x18\x02 \x01(\v2 .vibebridge.state.v1.RefundFactsR\x05facts\x124\n" +
+	"\x04kept\x18\x03 \x01(\v2 .vibebridge.state.v1.RefundFactsR\x04kept\"\x80\x01\n" +
 	"\x0eOrganizerState\x123\n" +
 	"\x06entity\x18\x01 \x01(\v2\x1b.vibebridge.state.v1.EntityR\x06entity\x129\n" +
 	"\x05facts\x18\x02 \x01(\v2#.vibebridge.state.v1.OrganizerFactsR\x05facts\"C\n" +
@@ -2429,30 +2499,34 @@ var file_statepb_state_proto_depIdxs = []int32{
 	21, // 22: vibebridge.state.v1.Entity.seen:type_name -> vibebridge.state.v1.Seen
 	20, // 23: vibebridge.state.v1.Entity.tallies:type_name -> vibebridge.state.v1.Tallies
 	16, // 24: vibebridge.state.v1.Entity.written:type_name -> vibebridge.state.v1.Cause
-	22, // 25: vibebridge.state.v1.EventState.entity:type_name -> vibebridge.state.v1.Entity
-	6,  // 26: vibebridge.state.v1.EventState.facts:type_name -> vibebridge.state.v1.EventFacts
-	14, // 27: vibebridge.state.v1.EventState.organizer:type_name -> vibebridge.state.v1.Answer
-	17, // 28: vibebridge.state.v1.EventState.asked:type_name -> vibebridge.state.v1.Claim
-	22, // 29: vibebridge.state.v1.OrderState.entity:type_name -> vibebridge.state.v1.Entity
-	9,  // 30: vibebridge.state.v1.OrderState.facts:type_name -> vibebridge.state.v1.OrderFacts
-	7,  // 31: vibebridge.state.v1.OrderState.published_customer:type_name -> vibebridge.state.v1.Customer
-	22, // 32: vibebridge.state.v1.RefundState.entity:type_name -> vibebridge.state.v1.Entity
-	10, // 33: vibebridge.state.v1.RefundState.facts:type_name -> vibebridge.state.v1.RefundFacts
-	22, // 34: vibebridge.state.v1.OrganizerState.entity:type_name -> vibebridge.state.v1.Entity
-	4,  // 35: vibebridge.state.v1.OrganizerState.facts:type_name -> vibebridge.state.v1.OrganizerFacts
-	16, // 36: vibebridge.state.v1.MemberState.written:type_name -> vibebridge.state.v1.Cause
-	22, // 37: vibebridge.state.v1.LedgerState.entity:type_name -> vibebridge.state.v1.Entity
-	23, // 38: vibebridge.state.v1.Row.event:type_name -> vibebridge.state.v1.EventState
-	24, // 39: vibebridge.state.v1.Row.order:type_name -> vibebridge.state.v1.OrderState
-	25, // 40: vibebridge.state.v1.Row.refund:type_name -> vibebridge.state.v1.RefundState
-	26, // 41: vibebridge.state.v1.Row.organizer:type_name -> vibebridge.state.v1.OrganizerState
-	27, // 42: vibebridge.state.v1.Row.member:type_name -> vibebridge.state.v1.MemberState
-	28, // 43: vibebridge.state.v1.Row.ledger:type_name -> vibebridge.state.v1.LedgerState
-	44, // [44:44] is the sub-list for method output_type
-	44, // [44:44] is the sub-list for method input_type
-	44, // [44:44] is the sub-list for extension type_name
-	44, // [44:44] is the sub-list for extension extendee
-	0,  // [0:44] is the sub-list for field type_name
+	17, // 25: vibebridge.state.v1.Entity.rejected:type_name -> vibebridge.state.v1.Claim
+	2,  // 26: vibebridge.state.v1.Entity.kept_source:type_name -> vibebridge.state.v1.Source
+	22, // 27: vibebridge.state.v1.EventState.entity:type_name -> vibebridge.state.v1.Entity
+	6,  // 28: vibebridge.state.v1.EventState.facts:type_name -> vibebridge.state.v1.EventFacts
+	14, // 29: vibebridge.state.v1.EventState.organizer:type_name -> vibebridge.state.v1.Answer
+	17, // 30: vibebridge.state.v1.EventState.asked:type_name -> vibebridge.state.v1.Claim
+	6,  // 31: vibebridge.state.v1.EventState.kept:type_name -> vibebridge.state.v1.EventFacts
+	22, // 32: vibebridge.state.v1.OrderState.entity:type_name -> vibebridge.state.v1.Entity
+	9,  // 33: vibebridge.state.v1.OrderState.facts:type_name -> vibebridge.state.v1.OrderFacts
+	9,  // 34: vibebridge.state.v1.OrderState.kept:type_name -> vibebridge.state.v1.OrderFacts
+	22, // 35: vibebridge.state.v1.RefundState.entity:type_name -> vibebridge.state.v1.Entity
+	10, // 36: vibebridge.state.v1.RefundState.facts:type_name -> vibebridge.state.v1.RefundFacts
+	10, // 37: vibebridge.state.v1.RefundState.kept:type_name -> vibebridge.state.v1.RefundFacts
+	22, // 38: vibebridge.state.v1.OrganizerState.entity:type_name -> vibebridge.state.v1.Entity
+	4,  // 39: vibebridge.state.v1.OrganizerState.facts:type_name -> vibebridge.state.v1.OrganizerFacts
+	16, // 40: vibebridge.state.v1.MemberState.written:type_name -> vibebridge.state.v1.Cause
+	22, // 41: vibebridge.state.v1.LedgerState.entity:type_name -> vibebridge.state.v1.Entity
+	23, // 42: vibebridge.state.v1.Row.event:type_name -> vibebridge.state.v1.EventState
+	24, // 43: vibebridge.state.v1.Row.order:type_name -> vibebridge.state.v1.OrderState
+	25, // 44: vibebridge.state.v1.Row.refund:type_name -> vibebridge.state.v1.RefundState
+	26, // 45: vibebridge.state.v1.Row.organizer:type_name -> vibebridge.state.v1.OrganizerState
+	27, // 46: vibebridge.state.v1.Row.member:type_name -> vibebridge.state.v1.MemberState
+	28, // 47: vibebridge.state.v1.Row.ledger:type_name -> vibebridge.state.v1.LedgerState
+	48, // [48:48] is the sub-list for method output_type
+	48, // [48:48] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_statepb_state_proto_init() }
