@@ -240,12 +240,12 @@ func newer(src, cur *statepb.Source) bool {
 
 func latest(src *statepb.Source) int64 { return max(src.GetTime(), src.GetLatest()) }
 
-// successor is src as the newest record's source after cur.
-func successor(src, cur *statepb.Source) *statepb.Source {
-	if cur.GetPartition() != src.GetPartition() || latest(cur) <= src.GetTime() {
-		return src
+// successor is the newest record's source after another of the same partition was seen.
+func successor(newest, other *statepb.Source) *statepb.Source {
+	if newest.GetPartition() != other.GetPartition() || latest(other) <= latest(newest) {
+		return newest
 	}
-	return &statepb.Source{Partition: src.GetPartition(), Offset: src.GetOffset(), Time: src.GetTime(), Latest: latest(cur)}
+	return &statepb.Source{Partition: newest.GetPartition(), Offset: newest.GetOffset(), Time: newest.GetTime(), Latest: latest(other)}
 }
 
 // accept decides whether an eligible record's facts replace the state's, and
@@ -257,6 +257,7 @@ func successor(src, cur *statepb.Source) *statepb.Source {
 func (s *step) accept(in *statepb.Input) bool {
 	fresh, src, cur := s.account(in), in.GetSource(), s.e.GetSource()
 	if !newer(src, cur) {
+		s.e.Source = successor(cur, src) // behind its successor, its time counts all the same
 		if fresh {
 			s.e.Tallies.Unchanged++ // an older record of another partition changes nothing
 			s.fresh = false
