@@ -25,6 +25,12 @@ type bridged struct {
 
 func bridge(t testing.TB, edition, format string, places []byte, legacy []recordfile.Record) *bridged {
 	t.Helper()
+	return bridgeWithHolds(t, edition, format, places, legacy, func(n int) bool { return n == len(legacy) })
+}
+
+// bridgeWithHolds lets all holds run out after so many records as over says.
+func bridgeWithHolds(t testing.TB, edition, format string, places []byte, legacy []recordfile.Record, over func(int) bool) *bridged {
+	t.Helper()
 	e, _ := slim.ParseEdition(edition)
 	f, _ := slim.ParseFormat(format)
 	d, err := directory.Parse(places, nil)
@@ -45,15 +51,19 @@ func bridge(t testing.TB, edition, format string, places []byte, legacy []record
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range legacy {
-		if err := engine.Process(r); err != nil {
+	for i := 0; ; i++ {
+		if over(i) {
+			if err := engine.ExpireHolds(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if i == len(legacy) {
+			return out
+		}
+		if err := engine.Process(legacy[i]); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := engine.ExpireHolds(); err != nil {
-		t.Fatal(err)
-	}
-	return out
 }
 
 func moscow(t testing.TB) *time.Location {

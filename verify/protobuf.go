@@ -5,6 +5,9 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protopath"
+	"google.golang.org/protobuf/reflect/protorange"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/ticketscloud/vibe-bridge/slim/vibev1"
 )
@@ -95,4 +98,72 @@ func (r *Refund) protobuf() []byte {
 		Customer:  &vibev1.Refund_Customer{Email: r.Customer.Email, Phone: r.Customer.Phone, Name: r.Customer.Name},
 		TicketIds: r.TicketIDs,
 	})
+}
+
+// hasUnknown looks for fields that the schema does not have, at any depth.
+func hasUnknown(m proto.Message) bool {
+	found := false
+	_ = protorange.Range(m.ProtoReflect(), func(p protopath.Values) error {
+		if inner, ok := p.Index(-1).Value.Interface().(protoreflect.Message); ok && len(inner.GetUnknown()) > 0 {
+			found = true
+			return protorange.Terminate
+		}
+		return nil
+	})
+	return found
+}
+
+// coordinate: 0 and absent are the same on the wire.
+func coordinate(v float64) *float64 {
+	if v == 0 {
+		return nil
+	}
+	return &v
+}
+
+// eventOf is what a message says, and what is wrong with it.
+func eventOf(m *vibev1.Event) (*Event, string) {
+	var f fault
+	category, known := wordOf(categoryWords, int32(m.GetCategory()))
+	f.must(known, "category: not in the vocabulary")
+	start, finish := m.GetStartAt(), m.GetFinishAt()
+	v := &Event{
+		ID: m.GetId(), GroupID: m.GetGroupId(), Name: m.GetName(), Category: category, StartAt: &start, FinishAt: &finish,
+		Media: m.GetMedia(), Timezone: m.GetTimezone(), Description: m.GetDescription(),
+	}
+	if o := m.GetOrganizer(); o != nil {
+		v.Organizer = &Organizer{ID: o.GetId(), Name: o.GetName()}
+		if l := o.GetLegals(); l != nil {
+			kind, known := wordOf(legalWords, int32(l.GetType()))
+			f.must(known, "organizer.legals.type: not in the vocabulary")
+			v.Organizer.Legals = &Legals{Name: l.GetName(), Type: kind, INN: l.GetInn(), OGRN: l.GetOgrn(), Address: l.GetAddress()}
+		}
+	}
+	f.must(m.GetOrganizerId() == m.GetOrganizer().GetId(), "organizer_id: not that of organizer")
+	if p := m.GetVenue(); p != nil {
+		v.Venue = &Venue{
+			ID: p.GetId(), Name: p.GetName(), Address: p.GetAddress(), Description: p.GetDescription(), Zipcode: p.GetZipcode(),
+			CityName: p.GetCityName(), Lat: coordinate(p.GetLat()), Lon: coordinate(p.GetLon()),
+		}
+	}
+	return v, f.text
+}
+
+func orderOf(m *vibev1.Order) (*Order, string) {
+	var f fault
+	c := m.GetCustomer()
+	v := &Order{ID: m.GetId(), Customer: Customer{Email: c.GetEmail(), Phone: c.GetPhone(), Name: c.GetName()}}
+	for _, t := range m.GetTickets() {
+		currency, known := wordOf(currencyWords, int32(t.GetCurrency()))
+		f.must(known, "tickets.currency: not in the vocabulary")
+		f.must(t.GetEventId() == m.GetEventId(), "event_id: not that of the tickets")
+		f.must(t.GetOrganizerId() == m.GetOrganizerId(), "organizer_id: not that of the tickets")
+		price := t.GetPriceNominal()
+		v.Tickets = append(v.Tickets, Ticket{
+			ID: t.GetId(), EventID: t.GetEventId(), OrganizerID: t.GetOrganizerId(), Barcode: t.GetBarcode(), Number: t.GetNumber(),
+			Series: t.GetSeries(), Row: t.GetRow(), Seat: t.GetSeat(), Category: t.GetCategory(), Description: t.GetDescription(),
+			PriceNominal: &price, Currency: currency,
+		})
+	}
+	return v, f.text
 }

@@ -21,7 +21,9 @@ const randomPlaces = `{"categories":[{"id":"c1","name":"РАЗВИТИЕ"},{"id"
 "venues":[{"id":"v1","name":"Hall","description":"big","address":"1, Street","city":1,"lat":55.75,"lon":-0.125},
 {"id":"v2","name":"Club","city":2},{"id":"v3","name":"Pub & <Grill>","address":"","city":3,"lat":0,"lon":0},{"id":"v4","name":"Barn"}]}`
 
-func pick[T any](t *rapid.T, name string, values ...T) T { return rapid.SampledFrom(values).Draw(t, name) }
+func pick[T any](t *rapid.T, name string, values ...T) T {
+	return rapid.SampledFrom(values).Draw(t, name)
+}
 
 var awkwardText = []string{"", "", "plain", "Имя", "a<b>&\"c\"\\", "line\nand\ttab\u0001", "\u2028\u2029", "😀", " "}
 

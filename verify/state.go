@@ -15,6 +15,7 @@ type position struct {
 	time      int64 // Unix milliseconds
 	partition int32
 	version   int32 // index of what it says
+	shown     bool  // a slim record that names it has its value
 }
 
 // history is an entity's legacy records, and the different things that they say.
@@ -76,11 +77,11 @@ func (h *history[F]) newest(out func(position) bool) *position {
 	return best.last
 }
 
-// at is the version that a position says, nil when no eligible record is there.
-func (h *history[F]) at(partition int32, offset int64) *F {
+// at finds an eligible record, nil when there is none.
+func (h *history[F]) at(s sourceRef) *position {
 	for i := range h.positions {
-		if p := &h.positions[i]; p.offset == offset && p.partition == partition {
-			return &h.versions[p.version]
+		if p := &h.positions[i]; p.offset == s.offset && p.partition == s.partition {
+			return p
 		}
 	}
 	return nil
@@ -207,7 +208,6 @@ type slimState struct {
 	offset      int64 // of the newest record
 	own         uint64
 	borrowed    uint64
-	source      sourceRef // of the last explained record
 	partition   int32
 	appendTime  bool // firstTime is the broker's
 	published   bool // there is a record
