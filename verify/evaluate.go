@@ -153,6 +153,26 @@ func (e *evaluation) finish() *Report {
 			r.Slim[s.String()] = c.slim[s]
 		}
 	}
+	r.Notes = c.cfg.Layout.notes(c.cfg.Topics)
 	r.Clean = r.Total() == 0
 	return r
+}
+
+// notes say what the layout does not allow to check.
+func (l Layout) notes(t Topics) []string {
+	var notes []string
+	for s := range streams {
+		if l.LegacyGone[s] {
+			notes = append(notes, t.Legacy[s]+" does not hold all its records (retention or compaction), or its settings may not be read: values and keys that nothing explains are not reported")
+		}
+	}
+	for s := range streams {
+		if l.SlimGone[s] {
+			notes = append(notes, t.Slim[s]+" does not hold its first records: which came first cannot be told")
+		}
+	}
+	if l.QuarantineGone {
+		notes = append(notes, t.Quarantine+" does not hold its first records: what it named cannot be told")
+	}
+	return notes
 }

@@ -74,6 +74,8 @@ type Report struct {
 	// InFlight are findings that are younger than the grace period; they count as
 	// waiting.
 	InFlight int `json:"in_flight"`
+	// Notes say what the layout of the topics did not allow to check.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Ordering says how the order between topics was checked.
