@@ -73,25 +73,14 @@ var orderStatuses = map[legacyproto.Order_Status]string{
 }
 
 // readOrder checks in the order of the contract's rows, and for tickets at last,
-// which stands below the table.
+// which stands below the table. The phone of an eligible order is brought to E.164.
 func readOrder(value []byte) (*legacyproto.Order, verdict) {
 	var o legacyproto.Order
 	if v := decode(value, orderShape, &o); v.outcome != Eligible {
 		return nil, v
 	}
-	phone := o.GetSettings().GetCustomer().GetPhone()
-	_, possible := normalPhone(phone)
-	switch {
-	case o.GetStatus() != legacyproto.Order_DONE:
-		return &o, skip(statusReason(orderStatuses[o.GetStatus()]))
-	case o.GetId() == "":
-		return nil, quarantine("order_without_id")
-	case o.GetEvent() == "":
-		return nil, quarantine("order_without_event")
-	case phone == "":
-		return &o, skip("no_phone")
-	case !possible:
-		return &o, quarantine("invalid_phone")
+	if v := checkOrder(&o); v.outcome != Eligible {
+		return &o, v
 	}
 	for _, t := range o.GetTickets() {
 		if t.GetId() == "" {
@@ -102,6 +91,26 @@ func readOrder(value []byte) (*legacyproto.Order, verdict) {
 		return &o, skip("no_tickets")
 	}
 	return &o, verdict{}
+}
+
+func checkOrder(o *legacyproto.Order) verdict {
+	phone := o.GetSettings().GetCustomer().GetPhone()
+	switch {
+	case o.GetStatus() != legacyproto.Order_DONE:
+		return skip(statusReason(orderStatuses[o.GetStatus()]))
+	case o.GetId() == "":
+		return quarantine("order_without_id")
+	case o.GetEvent() == "":
+		return quarantine("order_without_event")
+	case phone == "":
+		return skip("no_phone")
+	}
+	normal, possible := normalPhone(phone)
+	if !possible {
+		return quarantine("invalid_phone")
+	}
+	o.Settings.Customer.Phone = normal
+	return verdict{}
 }
 
 func statusReason(known string) string {

@@ -163,6 +163,11 @@ func TestPlantedFaults(t *testing.T) {
 		{"foreign bytes", func(s *scene) { s.instead("orders", "o2", replace(`"price_nominal":150`, `"price_nominal":151`)) }, map[Kind]int{Foreign: 1}},
 		{"foreign customer", func(s *scene) { s.instead("refunds", "r1", replace("+79000000001", "+79000000002")) }, map[Kind]int{Foreign: 1}},
 		{"foreign organizer", func(s *scene) { s.instead("events", "e2", replace(`"name":"Organizer"`, `"name":"Organiser"`)) }, map[Kind]int{Foreign: 1}},
+		{"foreign category of a ticket", func(s *scene) {
+			s.instead("orders", "o2", replace(`"category":"Parterre"`, `"category":"Balcony"`))
+		}, map[Kind]int{Foreign: 1}},
+		{"foreign currency", func(s *scene) { s.instead("orders", "o2", replace("RUB", "USD")) }, map[Kind]int{Foreign: 1}},
+		{"foreign organizer of a ticket", func(s *scene) { s.instead("orders", "o2", replace(`"organizer_id":"p1"`, `"organizer_id":"p2"`)) }, map[Kind]int{Foreign: 1}},
 		{"value of another version than its source", func(s *scene) {
 			s.again("events", "e1", replace("First", "First, renamed"))
 		}, map[Kind]int{Duplicate: 1}},
@@ -201,6 +206,16 @@ func TestPlantedFaults(t *testing.T) {
 				}
 			}
 			s.again("orders", "o2", func(r *recordfile.Record) { r.Partition = (r.Partition + 1) % 3 })
+		}, map[Kind]int{Partition: 1}},
+		{"an old value in a wrong partition", func(s *scene) {
+			s.cfg.Layout.Partitions[Events] = 3
+			s.cfg.Layout.Comparable = false
+			for i := range s.written {
+				if s.written[i].Topic == "events" {
+					s.written[i].Partition = partitionOf(s.written[i].Key, 3)
+				}
+			}
+			s.again("events", "e1", func(r *recordfile.Record) { r.Partition = (r.Partition + 1) % 3 })
 		}, map[Kind]int{Partition: 1}},
 		{"no content-type", func(s *scene) { s.again("orders", "o2", withoutHeader("content-type")) }, map[Kind]int{Headers: 1}},
 		{"no bridge-source", func(s *scene) { s.instead("orders", "o2", withoutHeader("bridge-source")) }, map[Kind]int{Headers: 1}},
@@ -400,6 +415,7 @@ func TestWaiting(t *testing.T) {
 	}{
 		{"no event", "1.0", without("events", 1), `{"orders":{"event":1}}`},
 		{"no order", "1.0", without("orders_done", 0), `{"refunds":{"order":1}}`},
+		{"an order without phone", "1.0", withoutPhone(t, legacy), `{"refunds":{"order_not_published":1}}`},
 		{"no partner", "2.0", without("partners", 0), `{"events":{"organizer":2},"orders":{"event":3},"refunds":{"order":1}}`},
 		{"no partner, hold over", "1.0", without("partners", 0), `{}`},
 	}
@@ -413,6 +429,20 @@ func TestWaiting(t *testing.T) {
 			}
 		})
 	}
+}
+
+// withoutPhone takes the phone out of the first order, which has a refund.
+func withoutPhone(t *testing.T, legacy []recordfile.Record) []recordfile.Record {
+	t.Helper()
+	legacy = slices.Clone(legacy)
+	i := slices.IndexFunc(legacy, func(r recordfile.Record) bool { return r.Topic == "orders_done" })
+	var o legacyproto.Order
+	if err := proto.Unmarshal(legacy[i].Value, &o); err != nil {
+		t.Fatal(err)
+	}
+	o.Settings.Customer.Phone = ""
+	legacy[i].Value = deterministic(&o)
+	return legacy
 }
 
 // Until the grace period is over, what is missing is on its way; what changes

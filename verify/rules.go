@@ -179,8 +179,7 @@ func partnerLegal(l *legacyproto.Partner_Legal) *legal {
 // without the tickets' organizer, category, description and currency.
 func (r *rules) ownOrder(o *legacyproto.Order) *Order {
 	c := o.GetSettings().GetCustomer()
-	v := &Order{ID: o.GetId(), Customer: Customer{Email: c.GetEmail()}}
-	v.Customer.Phone, _ = normalPhone(c.GetPhone())
+	v := &Order{ID: o.GetId(), Customer: Customer{Email: c.GetEmail(), Phone: c.GetPhone()}} // see readOrder
 	if r.v2 {
 		v.Number = strconv.FormatInt(o.GetNumber(), 10)
 		v.Customer.FirstName, v.Customer.LastName = firstAndLast(c.GetName())

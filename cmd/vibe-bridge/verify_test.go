@@ -295,3 +295,20 @@ func (v *verified) follows() {
 		v.t.Errorf("exit code %d: %s%s", code, &stdout, &stderr)
 	}
 }
+
+// What cannot be read cannot be checked.
+func TestVerifyNeedsTopics(t *testing.T) {
+	v := newVerified(t, kafkatest.Embedded(t, embedded.Options{}), "1.0", "json")
+	client, err := kgo.NewClient(kgo.SeedBrokers(v.Addrs...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := kadm.NewClient(client).DeleteTopics(t.Context(), v.slimTopic("orders")); err != nil {
+		t.Fatal(err)
+	}
+	r := execute(t, nil, "verify", "--config", v.config)
+	if r.code != codeRefused || r.stdout != "" || !strings.Contains(r.stderr, "topic "+v.slimTopic("orders")+" does not exist") {
+		t.Errorf("exit code %d: %s%s", r.code, r.stdout, r.stderr)
+	}
+}

@@ -15,6 +15,9 @@ import (
 	"github.com/ticketscloud/vibe-bridge/verify"
 )
 
+// fetchBytes bounds what is read ahead: records come faster than they are checked.
+const fetchBytes = 8 << 20
+
 // openVerified connects to the clusters of a deployment and looks at its topics.
 func openVerified(ctx context.Context, c config.Config, topics verify.Topics) (_ *verifiedClusters, err error) {
 	v := &verifiedClusters{topics: topics}
@@ -37,6 +40,7 @@ func openVerified(ctx context.Context, c config.Config, topics verify.Topics) (_
 			kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 			kgo.KeepControlRecords(), // the last offset of a topic may be one
 			kgo.FetchMaxWait(250*time.Millisecond),
+			kgo.FetchMaxBytes(fetchBytes),
 		)
 		if err != nil {
 			return nil, err
