@@ -145,9 +145,9 @@ func (e *evaluation) compareOrder(o *order, f *orderFacts, newest *eventFacts) {
 	borrowed := c.borrowedOrder(f, newest)
 	switch {
 	case o.slim.own == f.own && o.slim.borrowed == borrowed:
-	case len(f.unknownSets(newest)) > 0:
+	case len(f.unknownSets(newest)) > 0 && c.mayStand(o, f, newest):
 		e.wait(Orders, "set")
-	case c.organizerUnknown(newest):
+	case c.organizerUnknown(newest) && c.mayStand(o, f, newest):
 		e.wait(Orders, "organizer")
 	case c.loose(Orders, o.positions) || c.loose(Events, f.event.positions):
 		e.doubt("an older value, and a version is in quarantine")
@@ -163,18 +163,27 @@ func (c *Checker) borrowedOrder(f *orderFacts, newest *eventFacts) uint64 {
 	if p := c.newestPartner(newest.org); p != nil {
 		currency = p.currency
 	}
-	organizer := uint64(0)
-	if !c.rules.v2 {
-		organizer = f.org
-		if organizer == 0 {
-			organizer = newest.orgHash()
-		}
-	}
+	return f.borrowed(func(set uint64) setText { return newest.sets[set] }, currency, c.organizerOf(f, newest))
+}
+
+// borrowed hashes what the tickets borrow under these circumstances.
+func (f *orderFacts) borrowed(text func(set uint64) setText, currency string, organizer uint64) uint64 {
 	b := newBorrowed()
 	for _, set := range f.sets {
-		b.ticket(newest.sets[set], currency, organizer)
+		b.ticket(text(set), currency, organizer)
 	}
 	return b.sum()
+}
+
+// organizerOf is what organizer_id says with this version of the event.
+func (c *Checker) organizerOf(f *orderFacts, e *eventFacts) uint64 {
+	switch {
+	case c.rules.v2:
+		return 0
+	case f.org != 0:
+		return f.org
+	}
+	return e.orgHash()
 }
 
 // refund is order, for refunds.
