@@ -47,7 +47,7 @@ type Bridge struct {
 	cfg     Config
 	topics  Topics
 	log     *slog.Logger
-	rules   atomic.Pointer[mapping.Rules]
+	rules   rulebook
 	metrics *Metrics
 	stores  *store.Registry
 	gate    atomic.Pointer[group]
@@ -65,7 +65,7 @@ func New(cfg Config) (*Bridge, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	b := &Bridge{cfg: cfg, topics: cfg.Topics, log: cfg.Log, metrics: newMetrics()}
-	b.rules.Store(cfg.Rules)
+	b.rules.publish(cfg.Rules)
 	return b, nil
 }
 
@@ -75,9 +75,9 @@ func (b *Bridge) Metrics() *Metrics { return b.metrics }
 // SetDirectory puts another directory to use. Events that it touches are emitted
 // again by the next sweep.
 func (b *Bridge) SetDirectory(d *directory.Directory) {
-	rules := *b.rules.Load()
+	rules := *b.rules.current()
 	rules.Directory = d
-	b.rules.Store(&rules)
+	b.rules.publish(&rules)
 }
 
 // Run runs the instance until ctx ends, and returns nil then; or until a

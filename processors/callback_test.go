@@ -71,17 +71,25 @@ func TestIntakeAfterItsSessionIsNotCommitted(t *testing.T) {
 
 func testBridge() *Bridge {
 	b := &Bridge{topics: testTopics(), metrics: newMetrics()}
-	b.rules.Store(&mapping.Rules{Directory: directory.Empty(), MaxRecordBytes: mapping.DefaultMaxRecordBytes})
+	b.rules.publish(&mapping.Rules{
+		Encoding: testEncoding, Directory: directory.Empty(), DefaultLocation: time.UTC, MaxRecordBytes: mapping.DefaultMaxRecordBytes,
+	})
 	return b
 }
 
-func newTestGate(t *testing.T, s *stubSession) *gate {
+func newTestStores(t *testing.T) *store.Registry {
 	t.Helper()
 	stores, err := store.NewRegistry(store.Options{Dir: t.TempDir(), Indexer: waiting, IndexVersion: waitingVersion})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { stores.Close() })
+	return stores
+}
+
+func newTestGate(t *testing.T, s *stubSession) *gate {
+	t.Helper()
+	stores := newTestStores(t)
 	b := testBridge()
 	if _, err := stores.Builder()(tableOf(b.topics.gateGroup()), 0); err != nil {
 		t.Fatal(err)
@@ -99,6 +107,7 @@ type stubContext struct {
 	key    string
 	offset int64
 	refuse bool
+	set    func(value []byte) // nil: SetValue writes nothing
 }
 
 func (c *stubContext) Context() context.Context                             { return c.ctx }
@@ -108,8 +117,14 @@ func (c *stubContext) Offset() int64                                        { re
 func (c *stubContext) Key() string                                          { return c.key }
 func (c *stubContext) Timestamp() time.Time                                 { return time.Time{} }
 func (c *stubContext) Emit(goka.Stream, string, any, ...goka.ContextOption) {}
-func (c *stubContext) SetValue(any, ...goka.ContextOption)                  { c.failIf(c.refuse) }
 func (c *stubContext) Fail(error)                                           { c.failIf(true) }
+
+func (c *stubContext) SetValue(value any, _ ...goka.ContextOption) {
+	c.failIf(c.refuse)
+	if c.set != nil {
+		c.set(value.([]byte))
+	}
+}
 
 // failIf does as Goka: it panics, unless the session is over.
 func (c *stubContext) failIf(failed bool) {

@@ -28,7 +28,7 @@ func (in *intake) record(ctx goka.Context, value any) {
 	defer in.begin(ctx)()
 	raw, _ := value.([]byte) // nil for a tombstone
 	src := &statepb.Source{Partition: ctx.Partition(), Offset: ctx.Offset(), Time: ctx.Timestamp().UnixMilli()}
-	out := in.b.rules.Load().Intake(in.stream, src, raw)
+	out := in.b.rules.current().Intake(in.stream, src, raw)
 	in.b.metrics.consumed(in.stream)
 	in.b.metrics.count(out.Counts)
 	ctx.Emit(in.b.topics.internal(in.stream), out.Key, marshal(out.Input))
