@@ -61,6 +61,9 @@ func New(cfg Config) (*Bridge, error) {
 	if err := cfg.Topics.Validate(); err != nil {
 		return nil, err
 	}
+	if limit, want := cfg.maxInternalBytes(), cfg.Rules.InternalBytes(); limit < want {
+		return nil, fmt.Errorf("internal topics take records of %d bytes: slim records of %d bytes want at least %d, of topics and of the state cluster's producer", limit, cfg.Rules.MaxRecordBytes, want)
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}

@@ -74,8 +74,6 @@ func (g *gate) emit(ctx goka.Context, e mapping.Emit) {
 // where it is.
 func (g *gate) reject(ctx goka.Context, r mapping.Rejection) {
 	m := &sarama.ProducerMessage{Topic: g.b.topics.Quarantine()}
-	for _, h := range mapping.QuarantineHeaders(g.b.topics.Legacy[r.Stream], r.Source.GetPartition(), r.Source.GetOffset(), mapping.StageGate, r.Reason) {
-		m.Headers = append(m.Headers, sarama.RecordHeader{Key: []byte(h.Key), Value: h.Value})
-	}
+	addHeaders(m, mapping.QuarantineHeaders(g.b.topics.Legacy[r.Stream], r.Source.GetPartition(), r.Source.GetOffset(), mapping.StageGate, r.Reason))
 	g.send(ctx, m)
 }

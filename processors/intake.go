@@ -37,25 +37,14 @@ func (in *intake) record(ctx goka.Context, value any) {
 	}
 }
 
-// quarantine sends the record on as it came: key, headers and value untouched.
+// quarantine sends the record on as it came, or its place if it is too large.
 // Goka would lose the order of headers and the difference between no key and an
 // empty one, so this does not go through it, but holds its commit back.
 func (in *intake) quarantine(ctx goka.Context, reason mapping.Reason) {
 	raw := in.tracker.Record(string(ctx.Topic()), ctx.Partition(), ctx.Offset())
-	m := &sarama.ProducerMessage{Topic: in.b.topics.Quarantine()}
-	if raw != nil {
-		if raw.Key != nil {
-			m.Key = sarama.ByteEncoder(raw.Key)
-		}
-		if raw.Value != nil {
-			m.Value = sarama.ByteEncoder(raw.Value)
-		}
-		for _, h := range raw.Headers {
-			m.Headers = append(m.Headers, *h)
-		}
+	if raw == nil {
+		raw = &sarama.ConsumerMessage{}
 	}
-	for _, h := range mapping.QuarantineHeaders(string(ctx.Topic()), ctx.Partition(), ctx.Offset(), mapping.StageIntake, reason) {
-		m.Headers = append(m.Headers, sarama.RecordHeader{Key: []byte(h.Key), Value: h.Value})
-	}
-	in.send(ctx, m)
+	reasons := mapping.QuarantineHeaders(string(ctx.Topic()), ctx.Partition(), ctx.Offset(), mapping.StageIntake, reason)
+	in.send(ctx, quarantineRecord(in.b.topics.Quarantine(), raw, reasons, in.b.maxInternalRecord()))
 }
