@@ -116,7 +116,7 @@ func (b *Bridge) runGroups(ctx context.Context, admins kafka.Admins) error {
 	start := func(name string, run func(context.Context) error) {
 		running.Go(func() {
 			if err := run(ctx); err != nil {
-				stop(fmt.Errorf("%s: %w", name, err))
+				stop(fmt.Errorf("%s: %w", name, withoutKeys(err)))
 			}
 		})
 	}
