@@ -39,6 +39,9 @@ func newGroup(b *Bridge, name goka.Group, tracker *kafka.Tracker, stores *store.
 // A callback that ends after its session is abandoned, whatever it did: ctx.Fail
 // returns once the session is over, inside Goka's own SetValue and Delete too, and
 // Goka would take the record for done although nothing of it was written.
+//
+// A callback that fails ends the instance at once: Goka says so only when the
+// other records of the partition have been acknowledged, which may take for ever.
 func (g *group) begin(ctx goka.Context) (end func()) {
 	topic, partition, offset := string(ctx.Topic()), ctx.Partition(), ctx.Offset()
 	g.tracker.Begin(topic, partition, offset)
@@ -46,7 +49,19 @@ func (g *group) begin(ctx goka.Context) (end func()) {
 		if ctx.Context().Err() != nil {
 			g.tracker.Abandon(topic, partition, offset)
 		}
+		if failure := recover(); failure != nil {
+			g.tracker.Fail(failureOf(failure))
+			panic(failure) // Goka's to handle; the stack is still that of the callback
+		}
 	}
+}
+
+// failureOf is the error that ctx.Fail was given, or what else a callback panicked with.
+func failureOf(failure any) error {
+	if err, ok := failure.(error); ok {
+		return err
+	}
+	return fmt.Errorf("panic: %v", failure)
 }
 
 // send produces a record outside Goka and holds Goka's commit of the input back

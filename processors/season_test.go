@@ -46,8 +46,16 @@ func newWorld(t *testing.T, target kafkatest.Target, gatePartitions int32, s sea
 
 func newWorldOn(t *testing.T, source, target kafkatest.Target, gatePartitions int32, s season.Config) *world {
 	t.Helper()
+	return newWorldOnThree(t, source, target, target, gatePartitions, s)
+}
+
+func newWorldOnThree(t *testing.T, source, state, target kafkatest.Target, gatePartitions int32, s season.Config) *world {
+	t.Helper()
 	p := target.Prefix
-	cluster := kafka.Cluster{Brokers: target.Addrs, Replication: 1}.WithDefaults()
+	clusterOf := func(tg kafkatest.Target) kafka.Cluster {
+		return kafka.Cluster{Brokers: tg.Addrs, Replication: 1}.WithDefaults()
+	}
+	cluster := clusterOf(state)
 	d, err := directory.Parse(season.Directory(s), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +73,7 @@ func newWorldOn(t *testing.T, source, target kafkatest.Target, gatePartitions in
 			OrganizerHold: hold, SetHold: hold, MaxRecordBytes: mapping.DefaultMaxRecordBytes,
 		},
 		ApplicationID: "ticketscloud", SourceHeader: true,
-		Source: kafka.Cluster{Brokers: source.Addrs, Replication: 1}.WithDefaults(), State: cluster, Target: cluster,
+		Source: clusterOf(source), State: cluster, Target: clusterOf(target),
 		SweepInterval: 200 * time.Millisecond, SessionTimeout: 10 * time.Second,
 		Log: testLog(t), Observer: w.monitor,
 	}

@@ -47,6 +47,9 @@ type TrackerOptions struct {
 	Commits func(topics map[string][]int32) (map[string]map[int32]Commit, error)
 	// AcceptForeignOffsets takes over offsets that this program did not commit.
 	AcceptForeignOffsets bool
+	// Failed, if not nil, hears of the first failure at once, where Goka's Run would
+	// return it only after everything on its way has been acknowledged or refused.
+	Failed func(error)
 }
 
 // Commit is a committed offset, negative when there is none, and the beginning
@@ -102,12 +105,20 @@ func (t *Tracker) Builder(build goka.ConsumerGroupBuilder) goka.ConsumerGroupBui
 // waited for may never come, and Goka looks at emit errors only between
 // callbacks (hole H5b).
 func (t *Tracker) Fail(err error) {
+	if t.fail(err) && t.opts.Failed != nil {
+		t.opts.Failed(err)
+	}
+}
+
+func (t *Tracker) fail(err error) (first bool) {
 	t.failure.Lock()
 	defer t.failure.Unlock()
-	if t.failure.err == nil {
-		t.failure.err = err
-		close(t.failure.done)
+	if t.failure.err != nil {
+		return false
 	}
+	t.failure.err = err
+	close(t.failure.done)
+	return true
 }
 
 func (t *Tracker) failed() error {
