@@ -160,18 +160,21 @@ func (p *Producer) reject(err error, ended func(*sarama.ProducerMessage, error))
 	go ended(nil, err) // Goka holds the promise's lock only while it adds callbacks, but be as asynchronous as a broker
 }
 
-// Close flushes what was sent and waits for all acknowledgements and refusals.
+// Close flushes what was sent and waits for all acknowledgements and refusals. It
+// may be called more than once, and every call returns after that.
 func (p *Producer) Close() error {
-	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
-		return nil
-	}
-	p.closed = true
-	p.mu.Unlock()
-	for _, c := range p.all {
-		c.AsyncClose()
+	if p.close() {
+		for _, c := range p.all {
+			c.AsyncClose()
+		}
 	}
 	p.drained.Wait()
 	return nil
+}
+
+func (p *Producer) close() (first bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	first, p.closed = !p.closed, true
+	return first
 }
