@@ -17,6 +17,9 @@ type Report struct {
 	Accounts *mapping.Accounts
 	Waiting  map[string]int // keys that wait, by reason
 	Holds    int            // of those, keys whose wait has a limit
+	// Reset are the streams of which somebody has once set an offset by hand: what
+	// they say of consumed records has counted from there on and compares with nothing.
+	Reset []mapping.Stream
 }
 
 // ReadReport reads both tables from their changelogs. It takes memory for one
@@ -35,11 +38,14 @@ func ReadReport(ctx context.Context, admins kafka.Admins, state kafka.Cluster, t
 		}
 	}
 	for _, s := range mapping.Streams {
-		n, err := ended(admins[kafka.SourceCluster], string(t.intakeGroup(s)), t.Legacy[s])
+		progress, err := progressOf(admins[kafka.SourceCluster], string(t.intakeGroup(s)), t.Legacy[s])
 		if err != nil {
 			return nil, err
 		}
-		r.Accounts[s].Consumed = n
+		r.Accounts[s].Consumed = progress.Ended
+		if progress.Reset {
+			r.Reset = append(r.Reset, s)
+		}
 	}
 	return r, nil
 }
@@ -59,20 +65,20 @@ func (r *Report) add(key string, value []byte) error {
 	return nil
 }
 
-// ended is how many records of a topic a group has ended, from its commits.
-func ended(a *kafka.Admin, group, topic string) (uint64, error) {
+// progressOf is how far a group has come in all partitions of a topic, from its commits.
+func progressOf(a *kafka.Admin, group, topic string) (sum kafka.Progress, err error) {
 	partitions, err := a.Partitions(topic)
 	if err != nil {
-		return 0, err
+		return sum, err
 	}
 	commits, err := a.GroupCommits(group, map[string][]int32{topic: partitions})
 	if err != nil {
-		return 0, err
+		return sum, err
 	}
-	var sum uint64
 	for _, c := range commits[topic] {
-		n, _ := kafka.EndedRecords(c)
-		sum += n
+		progress, ours := kafka.ProgressOf(c)
+		sum.Ended += progress.Ended
+		sum.Reset = sum.Reset || progress.Reset || !ours
 	}
 	return sum, nil
 }

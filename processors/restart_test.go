@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+	"github.com/ticketscloud/vibe-bridge/internal/kafka/embedded"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
 	"github.com/ticketscloud/vibe-bridge/internal/season"
 	"github.com/ticketscloud/vibe-bridge/mapping"
@@ -204,6 +205,32 @@ func TestResetOffsetIsRefused(t *testing.T) {
 		w.check(w.drain(in))
 		w.leave(in)
 	})
+}
+
+// Where the offsets of a legacy topic were reset and accepted, the report says for
+// good that its count of consumed records is no longer comparable.
+func TestReportTellsOfResetOffsets(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kafkatest.Embedded(t, embedded.Options{}), 2, season.Config{Orders: 100, Seed: 14})
+	w.produce()
+	dir := t.TempDir()
+	in := w.start(dir)
+	if r := w.drain(in); len(r.Reset) != 0 {
+		t.Errorf("%v were reset, by the report", r.Reset)
+	}
+	w.leave(in)
+	intake, _ := w.cfg.Topics.Groups()
+	w.resetOffsets(intake[mapping.Orders], []string{w.cfg.Topics.Legacy[mapping.Orders]})
+	w.cfg.AcceptForeignOffsets = true
+	in = w.start(dir)
+	w.drain(in)
+	w.leave(in)
+	w.cfg.AcceptForeignOffsets = false
+	in = w.start(dir)
+	if r := w.drain(in); !slices.Equal(r.Reset, []mapping.Stream{mapping.Orders}) {
+		t.Errorf("%v were reset, by the report; want the orders", r.Reset)
+	}
+	w.leave(in)
 }
 
 // resetOffsets sets the group back to the beginning of its inputs.

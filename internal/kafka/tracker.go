@@ -275,7 +275,9 @@ func (h *trackedHandler) Cleanup(sarama.ConsumerGroupSession) error {
 func (h *trackedHandler) ConsumeClaim(_ sarama.ConsumerGroupSession, c sarama.ConsumerGroupClaim) error {
 	s := h.s
 	w := s.windows[c.Topic()][c.Partition()]
-	w.start(c.InitialOffset(), endedRecords(s.commits[c.Topic()][c.Partition()].Metadata))
+	progress, _ := ProgressOf(s.commits[c.Topic()][c.Partition()])
+	w.start(c.InitialOffset(), progress.Ended)
+	w.reset = progress.Reset
 	s.report()
 
 	claim := &trackedClaim{ConsumerGroupClaim: c, messages: make(chan *sarama.ConsumerMessage)}
@@ -351,8 +353,8 @@ func (s *trackedSession) MarkOffset(topic string, partition int32, offset int64,
 	if w == nil {
 		return
 	}
-	if next, count, ok := w.finish(offset - 1); ok {
-		s.ConsumerGroupSession.MarkOffset(topic, partition, next, commitMetadata(count))
+	if next, ended, ok := w.finish(offset - 1); ok {
+		s.ConsumerGroupSession.MarkOffset(topic, partition, next, Progress{ended, w.reset}.metadata())
 	}
 }
 
@@ -360,28 +362,45 @@ func (s *trackedSession) MarkMessage(m *sarama.ConsumerMessage, metadata string)
 	s.MarkOffset(m.Topic, m.Partition, m.Offset+1, metadata)
 }
 
-// commitPrefix starts the metadata of every offset that this program commits.
-const commitPrefix = "vibe-bridge/1 ended="
-
-func commitMetadata(ended uint64) string { return commitPrefix + strconv.FormatUint(ended, 10) }
-
-// endedRecords reads the count from an offset's metadata; 0 when there is none.
-func endedRecords(metadata string) uint64 {
-	n, err := strconv.ParseUint(strings.TrimPrefix(metadata, commitPrefix), 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n
+// Progress is how far a group has come in a partition. It is the metadata of every
+// offset that this program commits:
+//
+//	vibe-bridge/1 ended=42
+//	vibe-bridge/1 ended=42 reset
+type Progress struct {
+	// Ended is how many records the group has ended.
+	Ended uint64
+	// Reset says that an offset was once set by hand and accepted. Ended has counted
+	// from there on, and nobody knows what it was before.
+	Reset bool
 }
 
-// EndedRecords tells how many records of a partition a group has ended, from the
-// metadata of its committed offset. ok is false for an offset that this program
-// did not commit.
-func EndedRecords(c Commit) (n uint64, ok bool) {
-	if c.Offset < 0 {
-		return 0, true
+const (
+	commitPrefix = "vibe-bridge/1 ended="
+	resetSuffix  = " reset"
+)
+
+func (p Progress) metadata() string {
+	text := commitPrefix + strconv.FormatUint(p.Ended, 10)
+	if p.Reset {
+		text += resetSuffix
 	}
-	return endedRecords(c.Metadata), strings.HasPrefix(c.Metadata, commitPrefix)
+	return text
+}
+
+// ProgressOf reads a committed offset's metadata. ours is false for an offset that
+// this program did not commit.
+func ProgressOf(c Commit) (p Progress, ours bool) {
+	if c.Offset < 0 {
+		return Progress{}, true
+	}
+	text, ours := strings.CutPrefix(c.Metadata, commitPrefix)
+	if !ours {
+		return Progress{}, false
+	}
+	text, p.Reset = strings.CutSuffix(text, resetSuffix)
+	p.Ended, _ = strconv.ParseUint(text, 10, 64)
+	return p, true
 }
 
 // readCommits loads the committed offsets' metadata and refuses those from which
@@ -402,11 +421,33 @@ func (t *Tracker) readCommits(s *trackedSession) error {
 			}
 		}
 	}
+	s.takeOver()
 	return nil
 }
 
+// takeOver commits the offsets that somebody else has set, and that are accepted,
+// as this program's own. It does so at once: where no record comes, nothing else
+// would ever commit them, and the next start would refuse them again.
+func (s *trackedSession) takeOver() {
+	foreign := false
+	for topic, partitions := range s.commits {
+		for p, c := range partitions {
+			if _, ours := ProgressOf(c); ours {
+				continue
+			}
+			foreign = true
+			c.Metadata = Progress{Reset: true}.metadata()
+			partitions[p] = c
+			s.ConsumerGroupSession.ResetOffset(topic, p, c.Offset, c.Metadata) // to the same offset: a mark would not count
+		}
+	}
+	if foreign {
+		s.Commit()
+	}
+}
+
 func (t *Tracker) checkCommit(topic string, partition int32, c Commit) error {
-	if _, ours := EndedRecords(c); !ours && !t.opts.AcceptForeignOffsets {
+	if _, ours := ProgressOf(c); !ours && !t.opts.AcceptForeignOffsets {
 		return &ForeignOffsetError{Group: t.opts.Group, Topic: topic, Partition: partition, Offset: c.Offset}
 	}
 	// sarama refuses such a claim as well, but only to a channel of errors that Goka
