@@ -228,7 +228,15 @@ func (b *Bridge) checkTopics(ctx context.Context, admins kafka.Admins) error {
 	if err := CheckTopics(admins, b.topics, b.cfg.Settings); err != nil {
 		return err
 	}
-	return kafka.CheckIdentity(ctx, admins[kafka.StateCluster], b.topics.Identity(), b.topics.StateTopics())
+	legacy, err := admins[kafka.SourceCluster].LegacyIdentity(b.topics.legacyByStream())
+	if err != nil {
+		return fmt.Errorf("%s cluster: %w", kafka.SourceCluster, err)
+	}
+	if unknown := len(legacy) - len(legacy.Known()); unknown > 0 {
+		b.log.Warn("the brokers of the source cluster are older than Kafka 2.8 and give topics no ids: should a legacy topic be deleted and created again, the bridge cannot tell, and its state will not fit it; build it anew then",
+			"topics", unknown)
+	}
+	return kafka.CheckIdentity(ctx, admins[kafka.StateCluster], b.topics.Identity(), b.topics.StateTopics(), legacy)
 }
 
 // CheckTopics reports topics that are missing or wrong, in one error.

@@ -3,13 +3,17 @@ package processors_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/embedded"
@@ -126,6 +130,68 @@ func TestRecreatedTopicIsRefused(t *testing.T) {
 		}
 	})
 }
+
+// The same for a legacy topic: committed offsets and the marks in the state are
+// those of the topic that is gone.
+func TestRecreatedLegacyTopicIsRefused(t *testing.T) {
+	t.Parallel()
+	kafkatest.Each(t, func(t *testing.T, target kafkatest.Target) {
+		t.Parallel()
+		w := newWorld(t, target, 2, season.Config{Orders: 50, Seed: 12})
+		w.produce()
+		dir := t.TempDir()
+		in := w.start(dir)
+		w.drain(in)
+		w.leave(in)
+
+		topic := w.cfg.Topics.Legacy[mapping.Orders]
+		if err := w.admins[kafka.SourceCluster].Delete(t.Context(), []string{topic}); err != nil {
+			t.Fatal(err)
+		}
+		kafkatest.CreateTopic(t, w.source.Addrs, topic, 3, nil)
+		err := w.refused(dir)
+		var identity *kafka.IdentityError
+		if !errors.As(err, &identity) || !strings.Contains(err.Error(), "legacy topic "+topic+" was deleted and created again") {
+			t.Errorf("instance ended with %v, want an IdentityError that names %s", err, topic)
+		}
+	})
+}
+
+// A source that gives topics no ids is no reason to refuse, and said once.
+func TestSourceWithoutTopicIDs(t *testing.T) {
+	t.Parallel()
+	old := kafkatest.Embedded(t, embedded.Options{More: []kfake.Opt{kfake.MaxVersions(kversion.V2_6_0())}})
+	w := newWorldOn(t, old, kafkatest.Embedded(t, embedded.Options{}), 2, season.Config{Orders: 50, Seed: 15})
+	var log lines
+	w.cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+	w.produce()
+	in := w.start(t.TempDir())
+	w.check(w.drain(in))
+	w.leave(in)
+	if n := log.count("older than Kafka 2.8"); n != 1 {
+		t.Errorf("%d lines about topics without ids, want 1: %s", n, log.all())
+	}
+}
+
+// lines is a log that may be read while it is written.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) all() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func (l *lines) count(text string) int { return strings.Count(l.all(), text) }
 
 // recreate deletes a topic and creates it with the same settings.
 func (w *world) recreate(topic string) {
