@@ -174,6 +174,7 @@ func (b *Bridge) newGroup(name goka.Group, admin *kafka.Admin, keepRecords bool)
 		Commits: func(topics map[string][]int32) (map[string]map[int32]kafka.Commit, error) {
 			return admin.GroupCommits(string(name), topics)
 		},
+		Log:    b.log.With("group", string(name)),
 		Failed: func(err error) { b.end.fail(fmt.Errorf("%s: %w", name, err)) },
 	})
 	return newGroup(b, name, tracker, b.stores)

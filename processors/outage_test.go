@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/embedded"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
 	"github.com/ticketscloud/vibe-bridge/internal/season"
@@ -133,3 +134,19 @@ func TestFailedCallbackEndsTheInstanceInTime(t *testing.T) {
 
 // kafkaSlack is for a group to settle before a test's record can be consumed.
 const kafkaSlack = 20 * time.Second
+
+// A right that is taken away in mid-session ends the instance, and says which.
+func TestInstanceEndsWithoutItsRights(t *testing.T) {
+	h := newHole(t, 1)
+	h.cfg.StopTimeout = stopTimeout
+	in := h.start(t.TempDir())
+	h.internal(mapping.Events, event("e"))
+	h.awaitSlim(mapping.Events, "e")
+	topic := h.cfg.Topics.Legacy[mapping.Orders]
+	h.cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: topic, Err: kerr.TopicAuthorizationFailed, Count: -1})
+	err := h.endedWithin(in, stopBound+kafkaSlack)
+	var e *kafka.ConsumeError
+	if !errors.As(err, &e) || e.Topic != topic {
+		t.Errorf("instance ended with %v, want a ConsumeError about %s", err, topic)
+	}
+}

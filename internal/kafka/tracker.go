@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"sync"
@@ -50,6 +51,8 @@ type TrackerOptions struct {
 	// Failed, if not nil, hears of the first failure at once, where Goka's Run would
 	// return it only after everything on its way has been acknowledged or refused.
 	Failed func(error)
+	// Log, if not nil, has what the group meets with and tries again.
+	Log *slog.Logger
 }
 
 // Commit is a committed offset, negative when there is none, and the beginning
@@ -72,6 +75,7 @@ type Commit struct {
 type Tracker struct {
 	opts    TrackerOptions
 	session atomic.Pointer[trackedSession]
+	met     metErrors
 
 	failure struct {
 		sync.Mutex
@@ -97,7 +101,7 @@ func (t *Tracker) Builder(build goka.ConsumerGroupBuilder) goka.ConsumerGroupBui
 		if err != nil {
 			return nil, err
 		}
-		return &trackedGroup{ConsumerGroup: cg, t: t}, nil
+		return &trackedGroup{ConsumerGroup: cg, t: t, errors: make(chan error, 16)}, nil
 	}
 }
 
@@ -223,6 +227,10 @@ func (t *Tracker) window(topic string, partition int32) *window {
 type trackedGroup struct {
 	sarama.ConsumerGroup
 	t *Tracker
+
+	listen sync.Once
+	errors chan error    // the group's, as Goka sees them
+	heard  chan struct{} // closed when all of them were heard; nil when nobody listens
 }
 
 func (g *trackedGroup) Consume(ctx context.Context, topics []string, h sarama.ConsumerGroupHandler) error {
@@ -269,7 +277,7 @@ func (h *trackedHandler) Cleanup(sarama.ConsumerGroupSession) error {
 	if h.s == nil {
 		return nil // Setup refused the session
 	}
-	return h.h.Cleanup(h.s)
+	return ofHandler(h.h.Cleanup(h.s))
 }
 
 func (h *trackedHandler) ConsumeClaim(_ sarama.ConsumerGroupSession, c sarama.ConsumerGroupClaim) error {
@@ -291,7 +299,7 @@ func (h *trackedHandler) ConsumeClaim(_ sarama.ConsumerGroupSession, c sarama.Co
 	}()
 	defer forwarding.Wait()
 	defer close(stop)
-	return h.h.ConsumeClaim(s, claim)
+	return ofHandler(h.h.ConsumeClaim(s, claim))
 }
 
 // report counts a claim whose initial offset is known.
