@@ -3,9 +3,8 @@ package processors
 import (
 	"context"
 	"fmt"
-	"time"
 
-	"github.com/IBM/sarama"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 	"github.com/ticketscloud/vibe-bridge/mapping"
@@ -29,7 +28,7 @@ func ReadReport(ctx context.Context, admins kafka.Admins, state kafka.Cluster, t
 	for _, table := range t.Tables() {
 		rows, err := readTable(ctx, state, table)
 		if err != nil {
-			return nil, fmt.Errorf("read table %s: %w", table, err)
+			return nil, err
 		}
 		for key, value := range rows {
 			if err := r.add(key, value); err != nil {
@@ -85,68 +84,15 @@ func progressOf(a *kafka.Admin, group, topic string) (sum kafka.Progress, err er
 
 // readTable gives the newest value of every key of a compacted topic.
 func readTable(ctx context.Context, c kafka.Cluster, topic string) (map[string][]byte, error) {
-	cfg, err := c.ConsumerConfig(kafka.ConsumerOptions{})
-	if err != nil {
-		return nil, err
-	}
-	cfg.Consumer.MaxWaitTime = 50 * time.Millisecond // closing a partition waits for its last fetch
-	client, err := sarama.NewClient(c.Brokers, cfg)
-	if err != nil {
-		return nil, err
-	}
-	defer client.Close()
-	consumer, err := sarama.NewConsumerFromClient(client)
-	if err != nil {
-		return nil, err
-	}
-	defer consumer.Close()
-	partitions, err := client.Partitions(topic)
-	if err != nil {
-		return nil, err
-	}
 	rows := map[string][]byte{}
-	for _, p := range partitions {
-		if err := readPartition(ctx, client, consumer, topic, p, rows); err != nil {
-			return nil, err
+	err := c.Read(ctx, topic, func(r *kgo.Record) {
+		if r.Value == nil {
+			delete(rows, string(r.Key))
+			return
 		}
-	}
-	return rows, nil
-}
-
-func readPartition(ctx context.Context, client sarama.Client, consumer sarama.Consumer, topic string, p int32, rows map[string][]byte) error {
-	oldest, err := client.GetOffset(topic, p, sarama.OffsetOldest)
-	if err != nil {
-		return err
-	}
-	end, err := client.GetOffset(topic, p, sarama.OffsetNewest)
-	if err != nil || oldest >= end {
-		return err
-	}
-	pc, err := consumer.ConsumePartition(topic, p, oldest)
-	if err != nil {
-		return err
-	}
-	defer pc.Close()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case err := <-pc.Errors():
-			return err
-		case m := <-pc.Messages():
-			if m == nil {
-				return fmt.Errorf("partition %d ended early", p)
-			}
-			if m.Value == nil {
-				delete(rows, string(m.Key))
-			} else {
-				rows[string(m.Key)] = m.Value
-			}
-			if m.Offset >= end-1 {
-				return nil
-			}
-		}
-	}
+		rows[string(r.Key)] = r.Value
+	})
+	return rows, err
 }
 
 // Lag is how many records lie in all inputs of all groups that the groups have
@@ -154,6 +100,7 @@ func readPartition(ctx context.Context, client sarama.Client, consumer sarama.Co
 type Lag struct {
 	Records int64
 	Ends    int64
+	Legacy  int64 // of Records, those in the legacy topics
 }
 
 // ReadLag reads the lag of a deployment. It goes downstream: when it is 0 twice
@@ -165,6 +112,7 @@ func ReadLag(admins kafka.Admins, t Topics) (Lag, error) {
 			return lag, err
 		}
 	}
+	lag.Legacy = lag.Records
 	org, gate := t.organizersGroup(), t.gateGroup()
 	for _, in := range []struct{ group, topic string }{
 		{string(org), string(t.internal(mapping.Partners))},

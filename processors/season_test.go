@@ -3,6 +3,7 @@ package processors_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -318,4 +319,32 @@ func (w *world) compare(got, want map[string][]byte) {
 	if differing > 0 || len(want) == 0 {
 		w.t.Errorf("%d of %d newest records differ from dry-run's", differing, len(want))
 	}
+}
+
+// produceInTransactions is produce by a transactional producer, which leaves a marker
+// behind the last record of every partition, and then what it has aborted.
+func (w *world) produceInTransactions() {
+	w.t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(w.source.Addrs...), kgo.TransactionalID(w.source.Topic("id")))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer client.Close()
+	transaction := func(end kgo.TransactionEndTry, records []*kgo.Record) {
+		w.t.Helper()
+		ctx := w.t.Context()
+		if err := errors.Join(client.BeginTransaction(), client.ProduceSync(ctx, records...).FirstErr(), client.EndTransaction(ctx, end)); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	var records, aborted []*kgo.Record
+	for rec := range season.Generate(w.season) {
+		s := streamOf(rec.Topic)
+		w.produced[s]++
+		w.monitor.Legacy(rec.Topic, rec.Value)
+		records = append(records, &kgo.Record{Topic: w.cfg.Topics.Legacy[s], Key: rec.Key, Value: rec.Value, Timestamp: rec.Time})
+		aborted = append(aborted, &kgo.Record{Topic: w.cfg.Topics.Legacy[s], Key: rec.Key, Value: []byte("aborted")})
+	}
+	transaction(kgo.TryCommit, records)
+	transaction(kgo.TryAbort, aborted)
 }
