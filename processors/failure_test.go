@@ -103,6 +103,8 @@ func newFailing(t *testing.T, fail func(*failing, goka.Context)) *failing {
 	b.log = slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	b.topics = NewTopics(p+"bridge", [4]string{p + "l0", p + "l1", p + "l2", p + "l3"}, p+"events", p+"orders", p+"refunds")
 	b.cfg = Config{State: cluster, Target: cluster, SessionTimeout: 10 * time.Second, Log: b.log}
+	b.end = newEnding(b.cfg)
+	b.end.ctx, b.end.begin = context.WithCancel(t.Context())
 	b.stores = newTestStores(t)
 	input := b.topics.internal(mapping.Events)
 	group := b.topics.gateGroup()

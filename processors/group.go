@@ -39,6 +39,9 @@ func newGroup(b *Bridge, name goka.Group, tracker *kafka.Tracker, stores *store.
 // A callback that ends after its session is abandoned, whatever it did: ctx.Fail
 // returns once the session is over, inside Goka's own SetValue and Delete too, and
 // Goka would take the record for done although nothing of it was written.
+//
+// A callback that fails ends the instance at once: Goka says so only when the
+// other records of the partition have been acknowledged, which may take for ever.
 func (g *group) begin(ctx goka.Context) (end func()) {
 	topic, partition, offset := string(ctx.Topic()), ctx.Partition(), ctx.Offset()
 	g.tracker.Begin(topic, partition, offset)
@@ -47,7 +50,9 @@ func (g *group) begin(ctx goka.Context) (end func()) {
 			g.tracker.Abandon(topic, partition, offset)
 		}
 		if v := recover(); v != nil {
-			panic(callbackFailure(ctx, v)) // Goka's to handle, on the stack of the callback still
+			err := callbackFailure(ctx, v)
+			g.tracker.Fail(err)
+			panic(err) // Goka's to handle, on the stack of the callback still
 		}
 	}
 }

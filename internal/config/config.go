@@ -60,6 +60,9 @@ type Config struct {
 	// to outlast any stop of the bridge (protocol rule R8).
 	InternalRetention time.Duration
 	SessionTimeout    time.Duration
+	// StopTimeout is how long an instance that has to end may take to flush and
+	// commit before its connections are cut.
+	StopTimeout time.Duration
 
 	HTTP   HTTP
 	Log    Log
@@ -132,6 +135,7 @@ func Default() Config {
 		MinInsync:         2,
 		InternalRetention: 7 * 24 * time.Hour,
 		SessionTimeout:    15 * time.Second,
+		StopTimeout:       30 * time.Second,
 		HTTP:              HTTP{Listen: "127.0.0.1:9477"},
 		Log:               Log{Level: "info", Format: "auto"},
 		Topics:            Topics{Partners: "partners", Events: "events", Orders: "orders_done", Refunds: "refund_requests"},

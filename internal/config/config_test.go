@@ -282,6 +282,8 @@ func TestValidateProblems(t *testing.T) {
 		{"--session-timeout=7s", `--session-timeout: session_timeout: 7s: want more than 7s`},
 		{"--session-timeout=0s", `--session-timeout: session_timeout: 0s: want a time`},
 		{"--session-timeout=-1s", `--session-timeout: session_timeout: -1s: want more than 7s`},
+		{"--stop-timeout=999ms", `--stop-timeout: stop_timeout: 999ms: want 1s to 10m0s`},
+		{"--stop-timeout=11m", `--stop-timeout: stop_timeout: 11m0s: want 1s to 10m0s`},
 		{"--session-timeout=1h", `--session-timeout: session_timeout: 1h0m0s: want more than 7s`},
 		{"--http-listen=localhost", `--http-listen: http.listen: "localhost": want host:port such as 127.0.0.1:9477, or "" for none`},
 		{"--http-listen=localhost:http", `--http-listen: http.listen: "localhost:http": want host:port`},

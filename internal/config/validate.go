@@ -36,6 +36,11 @@ const (
 
 	minSweepInterval = 100 * time.Millisecond
 	maxSweepInterval = time.Hour
+
+	// Below a second not even a healthy instance ends in order; after ten minutes
+	// the clients give up by themselves.
+	minStopTimeout = time.Second
+	maxStopTimeout = 10 * time.Minute
 )
 
 var (
@@ -134,6 +139,7 @@ func (v *validator) behaviour(c Config) {
 		between(v, "holds.set", c.Holds.Set, 0, c.InternalRetention/2)
 	}
 	v.sessionTimeout(c.SessionTimeout)
+	between(v, "stop_timeout", c.StopTimeout, minStopTimeout, maxStopTimeout)
 }
 
 // sessionTimeout leaves the bounds to the package that knows their reason.

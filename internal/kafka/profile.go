@@ -54,7 +54,7 @@ const (
 // minVersion is the oldest Kafka whose record format has headers.
 var minVersion = sarama.V0_11_0_0
 
-// Dialer opens the connections to the brokers: the place for a guard on the wire (G3 of the safety protocol).
+// Dialer opens the connections to the brokers.
 type Dialer interface {
 	Dial(network, address string) (net.Conn, error)
 }
@@ -66,6 +66,14 @@ type ClientOptions struct {
 	Version sarama.KafkaVersion
 	// Dialer replaces the plain TCP dialer; TLS and login still happen on top of it.
 	Dialer Dialer
+	// Wire, if not nil, carries the client's connections, in place of Dialer.
+	Wire *Wire
+}
+
+func (o ClientOptions) attach(cfg *sarama.Config) {
+	if o.Wire != nil {
+		o.Wire.attach(cfg)
+	}
 }
 
 // ConsumerOptions are the options of a consumer group's clients.
@@ -123,6 +131,7 @@ func (c Cluster) ConsumerConfig(o ConsumerOptions) (*sarama.Config, error) {
 	cfg.Consumer.Group.Session.Timeout = o.SessionTimeout
 	cfg.Consumer.Group.Heartbeat.Interval = heartbeatOf(o.SessionTimeout)
 	cfg.Consumer.Group.Rebalance.Timeout = o.RebalanceTimeout
+	o.attach(cfg)
 	return cfg, CheckProfile(cfg)
 }
 
@@ -135,6 +144,7 @@ func (c Cluster) ProducerConfig(o ProducerOptions) (*sarama.Config, error) {
 	if o.Partitioner != nil {
 		cfg.Producer.Partitioner = o.Partitioner
 	}
+	o.attach(cfg)
 	return cfg, CheckProfile(cfg)
 }
 
@@ -151,13 +161,14 @@ func (c Cluster) AdminConfig(o ClientOptions) (*sarama.Config, error) {
 	cfg.Metadata.Timeout = cfg.Net.DialTimeout + 5*time.Second
 	cfg.Admin.Timeout = 30 * time.Second
 	cfg.Consumer.MaxWaitTime = 100 * time.Millisecond // a consumer's end waits for its fetch
+	o.attach(cfg)
 	return cfg, cfg.Validate()
 }
 
 func (c Cluster) baseConfig(o ClientOptions) (*sarama.Config, error) {
 	c = c.WithDefaults()
 	if o.Version == (sarama.KafkaVersion{}) {
-		v, err := c.Negotiate(o.Dialer)
+		v, err := c.negotiate(o)
 		if err != nil {
 			return nil, err
 		}
