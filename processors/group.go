@@ -75,10 +75,7 @@ func (g *group) step(ctx goka.Context, value any, in proto.Message,
 		g.giveUp(ctx, err)
 		return out, false
 	}
-	switch {
-	case out.Delete:
-		ctx.Delete()
-	case out.Value != nil:
+	if out.Value != nil {
 		ctx.SetValue(out.Value)
 	}
 	for _, l := range out.Loops {
@@ -166,9 +163,9 @@ func (g *group) scan(ctx goka.Context, s *mapping.Scan, visit func(key string)) 
 		return
 	}
 	seen, last := 0, ""
-	each := func(key string, wait mapping.WaitReason) bool {
+	each := func(key string, wanted bool) bool {
 		seen, last = seen+1, key
-		if s.Wanted(key, wait) {
+		if wanted {
 			visit(key)
 		}
 		return true
@@ -176,10 +173,12 @@ func (g *group) scan(ctx goka.Context, s *mapping.Scan, visit func(key string)) 
 	var err error
 	if s.Waiting {
 		err = st.ScanWaiting(s.Prefix, s.After, mapping.PageSize, func(key string, w store.Waiting) bool {
-			return each(key, mapping.WaitReason(w.Reason))
+			return each(key, s.Wanted(key, mapping.WaitReason(w.Reason)))
 		})
 	} else {
-		err = st.Scan(s.Prefix, s.After, mapping.PageSize, func(key string, _ []byte) bool { return each(key, mapping.WaitNone) })
+		err = st.Scan(s.Prefix, s.After, mapping.PageSize, func(key string, value []byte) bool {
+			return each(key, s.WantedRow(key, value))
+		})
 	}
 	if err != nil {
 		ctx.Fail(err)
@@ -197,12 +196,9 @@ func waiting(key string, value []byte) (store.Waiting, bool) {
 	if err != nil {
 		return store.Waiting{}, false
 	}
-	w := mapping.EntityOf(row).GetWait()
-	if w == nil {
-		return store.Waiting{}, false
-	}
-	return store.Waiting{Reason: uint8(w.GetReason()), Since: w.GetSince(), Deadline: w.GetDeadline()}, true
+	reason, since, deadline, waits := mapping.WaitingOf(row)
+	return store.Waiting{Reason: uint8(reason), Since: since, Deadline: deadline}, waits
 }
 
 // waitingVersion is raised when the answers of waiting change.
-const waitingVersion = 1
+const waitingVersion = 2
