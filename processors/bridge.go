@@ -47,7 +47,7 @@ type Bridge struct {
 	cfg     Config
 	topics  Topics
 	log     *slog.Logger
-	rules   atomic.Pointer[mapping.Rules]
+	rules   rulebook
 	metrics *Metrics
 	stores  *store.Registry
 	gate    atomic.Pointer[group]
@@ -61,11 +61,14 @@ func New(cfg Config) (*Bridge, error) {
 	if err := cfg.Topics.Validate(); err != nil {
 		return nil, err
 	}
+	if limit, want := cfg.maxInternalBytes(), cfg.Rules.InternalBytes(); limit < want {
+		return nil, fmt.Errorf("internal topics take records of %d bytes: slim records of %d bytes want at least %d, of topics and of the state cluster's producer", limit, cfg.Rules.MaxRecordBytes, want)
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	b := &Bridge{cfg: cfg, topics: cfg.Topics, log: cfg.Log, metrics: newMetrics()}
-	b.rules.Store(cfg.Rules)
+	b.rules.publish(cfg.Rules)
 	return b, nil
 }
 
@@ -75,9 +78,9 @@ func (b *Bridge) Metrics() *Metrics { return b.metrics }
 // SetDirectory puts another directory to use. Events that it touches are emitted
 // again by the next sweep.
 func (b *Bridge) SetDirectory(d *directory.Directory) {
-	rules := *b.rules.Load()
+	rules := *b.rules.current()
 	rules.Directory = d
-	b.rules.Store(&rules)
+	b.rules.publish(&rules)
 }
 
 // Run runs the instance until ctx ends, and returns nil then; or until a
@@ -113,7 +116,7 @@ func (b *Bridge) runGroups(ctx context.Context, admins kafka.Admins) error {
 	start := func(name string, run func(context.Context) error) {
 		running.Go(func() {
 			if err := run(ctx); err != nil {
-				stop(fmt.Errorf("%s: %w", name, err))
+				stop(fmt.Errorf("%s: %w", name, withoutKeys(err)))
 			}
 		})
 	}

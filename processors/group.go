@@ -46,6 +46,9 @@ func (g *group) begin(ctx goka.Context) (end func()) {
 		if ctx.Context().Err() != nil {
 			g.tracker.Abandon(topic, partition, offset)
 		}
+		if v := recover(); v != nil {
+			panic(callbackFailure(ctx, v)) // Goka's to handle, on the stack of the callback still
+		}
 	}
 }
 

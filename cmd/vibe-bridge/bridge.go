@@ -37,7 +37,7 @@ func bridgeConfig(c config.Config) (processors.Config, error) {
 	}
 	// Facts and state rows may be larger than the slim records made of them.
 	cfg.Target.MaxMessageBytes = c.MaxMessageBytes
-	cfg.State.MaxMessageBytes = max(internalBytes, 4*c.MaxMessageBytes)
+	cfg.State.MaxMessageBytes = max(internalBytes, 6*c.MaxMessageBytes)
 	cfg.Settings = processors.TopicSettings{
 		Partitions: c.Partitions, SlimPartitions: c.Slim.Partitions,
 		Replication: c.Replication, MinInsync: c.MinInsync,

@@ -28,7 +28,7 @@ const (
 
 	// Kafka's own default for any topic, and what the clients can carry.
 	minMessageBytes = 1 << 20
-	maxMessageBytes = 16 << 20
+	maxMessageBytes = 10 << 20 // six times that has to fit into a request
 
 	// An hour is Goka's default for loop topics, and has lost data in an outage
 	// of more than that.
