@@ -51,6 +51,8 @@ type Bridge struct {
 	metrics *Metrics
 	stores  *store.Registry
 	gate    atomic.Pointer[group]
+	// organizers, like gate, are the group that runs at present.
+	organizers atomic.Pointer[group]
 }
 
 // New checks the configuration. Nothing is connected yet.
@@ -149,6 +151,7 @@ func (b *Bridge) startTables(admins kafka.Admins, start func(string, func(contex
 	if err != nil {
 		return err
 	}
+	b.organizers.Store(org.group)
 	b.gate.Store(g.group)
 	start(string(org.name), orgProcessor.Run)
 	start(string(g.name), gateProcessor.Run)
@@ -171,7 +174,9 @@ func (b *Bridge) newGroup(name goka.Group, admin *kafka.Admin, keepRecords bool)
 			return admin.GroupCommits(string(name), topics)
 		},
 	})
-	return newGroup(b, name, tracker, b.stores)
+	g := newGroup(b, name, tracker, b.stores)
+	g.admin = admin
+	return g
 }
 
 // processor builds the Goka processor of a group whose inputs and table are on one cluster.
@@ -184,7 +189,8 @@ func (b *Bridge) processor(g *group, graph *goka.GroupGraph, inputs kafka.Cluste
 		goka.WithHasher(newPrefixHasher),
 		goka.WithNilHandling(goka.NilProcess),
 		goka.WithLogger(gokaLogger{b.log.With("group", string(g.name))}),
-		goka.WithStorageBuilder(b.stores.Builder()),
+		goka.WithStorageBuilder(g.fenced(b.stores.Builder())),
+		goka.WithUpdateCallback(g.recoverRow),
 		goka.WithConsumerGroupBuilder(g.tracker.Builder(func(brokers []string, group, _ string) (sarama.ConsumerGroup, error) {
 			cfg, err := consumer()
 			if err != nil {

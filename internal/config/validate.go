@@ -36,6 +36,8 @@ const (
 
 	minSweepInterval = 100 * time.Millisecond
 	maxSweepInterval = time.Hour
+
+	maxTakeoverRepeat = time.Hour
 )
 
 var (
@@ -119,6 +121,7 @@ func isPlainText(text string) bool {
 func (v *validator) behaviour(c Config) {
 	between(v, "partitions", c.Partitions, 1, maxPartitions)
 	between(v, "slim.partitions", c.Slim.Partitions, 1, maxPartitions)
+	between(v, "takeover_repeat", c.TakeoverRepeat, 0, maxTakeoverRepeat)
 	between(v, "sweep_interval", c.SweepInterval, minSweepInterval, maxSweepInterval)
 	between(v, "max_message_bytes", c.MaxMessageBytes, minMessageBytes, maxMessageBytes)
 	if c.Replication < 1 {
