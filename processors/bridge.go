@@ -53,6 +53,8 @@ type Bridge struct {
 	stores  *store.Registry
 	end     *ending
 	gate    atomic.Pointer[group]
+	// organizers, like gate, are the group that runs at present.
+	organizers atomic.Pointer[group]
 }
 
 // New checks the configuration. Nothing is connected yet.
@@ -156,6 +158,7 @@ func (b *Bridge) startTables(admins kafka.Admins, start func(name, owes string, 
 	if err != nil {
 		return err
 	}
+	b.organizers.Store(org.group)
 	b.gate.Store(g.group)
 	start(string(org.name), offsetsOf(string(org.name), kafka.StateCluster), orgProcessor.Run)
 	start(string(g.name), offsetsOf(string(g.name), kafka.StateCluster), gateProcessor.Run)
@@ -180,7 +183,9 @@ func (b *Bridge) newGroup(name goka.Group, admin *kafka.Admin, keepRecords bool)
 		Log:    b.log.With("group", string(name)),
 		Failed: func(err error) { b.end.fail(fmt.Errorf("%s: %w", name, err)) },
 	})
-	return newGroup(b, name, tracker, b.stores)
+	g := newGroup(b, name, tracker, b.stores)
+	g.admin = admin
+	return g
 }
 
 // processor builds the Goka processor of a group whose inputs and table are on one cluster.
@@ -194,7 +199,8 @@ func (b *Bridge) processor(g *group, graph *goka.GroupGraph, inputs kafka.Cluste
 		goka.WithHasher(newPrefixHasher),
 		goka.WithNilHandling(goka.NilProcess),
 		goka.WithLogger(gokaLogger{b.log.With("group", string(g.name))}),
-		goka.WithStorageBuilder(b.stores.Builder()),
+		goka.WithStorageBuilder(g.fenced(b.stores.Builder())),
+		goka.WithUpdateCallback(g.recoverRow),
 		goka.WithConsumerGroupBuilder(g.tracker.Builder(func(brokers []string, group, _ string) (sarama.ConsumerGroup, error) {
 			cfg, err := consumer()
 			if err != nil {

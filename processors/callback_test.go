@@ -131,10 +131,13 @@ func newTestGate(t *testing.T, s *stubSession) *gate {
 	t.Helper()
 	stores := newTestStores(t)
 	b := testBridge()
-	if _, err := stores.Builder()(tableOf(b.topics.gateGroup()), 0); err != nil {
+	st, err := stores.Builder()(tableOf(b.topics.gateGroup()), 0)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return &gate{newGroup(b, b.topics.gateGroup(), s.tracker, stores)}
+	g := newGroup(b, b.topics.gateGroup(), s.tracker, stores)
+	g.fences.Store(int32(0), &fence{Store: st.(*store.Store), g: g, live: true, generation: 1})
+	return &gate{g}
 }
 
 type gokaContext = goka.Context // has a method of its own name

@@ -112,7 +112,12 @@ func newFailing(t *testing.T, fail func(*failing, goka.Context)) *failing {
 		kafkatest.CreateTopic(t, target.Addrs, topic, 1, nil)
 	}
 	f.gate = &gate{newGroup(b, group, kafka.NewTracker(kafka.TrackerOptions{Group: string(group)}), b.stores)}
-	var err error
+	admin, err := kafka.NewAdmin(cluster)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { admin.Close() })
+	f.admin = admin
 	f.p, err = b.processor(f.group, goka.DefineGroup(group,
 		goka.Input(input, rawCodec{}, f.callback), goka.Loop(rawCodec{}, f.callback),
 		goka.Output(goka.Stream(b.topics.Slim[mapping.Events]), rawCodec{}), goka.Persist(rawCodec{})), cluster)

@@ -53,7 +53,7 @@ func (g *gate) process(ctx goka.Context, value any, in proto.Message) {
 		g.reject(ctx, r)
 	}
 	if out.Scan != nil {
-		g.scan(ctx, out.Scan, func(key string) { ctx.Loopback(key, marshal(mapping.Recheck(key).Command)) })
+		g.scan(ctx, out.Scan, func(key string) { ctx.Loopback(key, marshal(out.Scan.Command(key).Command)) })
 	}
 }
 

@@ -69,6 +69,9 @@ func (p topicPartitioner) Partition(m *sarama.ProducerMessage, partitions int32)
 	if m.Key == nil {
 		return 0, nil // a quarantined record without a key
 	}
+	if pinned(m) {
+		return m.Partition, nil
+	}
 	key, err := m.Key.Encode()
 	if err != nil {
 		return 0, err

@@ -46,6 +46,7 @@ type sweeper struct {
 	b        *Bridge
 	producer sarama.AsyncProducer
 	reviewed map[int32]review // by partition
+	checked  time.Time        // when the ends of the changelogs were last looked at
 	err      error            // the first refused command
 }
 
@@ -92,6 +93,28 @@ func (s *sweeper) all(ctx context.Context) {
 			continue
 		}
 		s.review(ctx, p, st)
+	}
+	s.checkEnds()
+}
+
+// endsInterval is how often the ends of quiet changelogs are looked at.
+const endsInterval = 10 * time.Second
+
+// checkEnds looks for records of former owners where the session writes nothing.
+func (s *sweeper) checkEnds() {
+	if time.Since(s.checked) < endsInterval {
+		return
+	}
+	s.checked = time.Now()
+	for _, g := range []*group{s.b.organizers.Load(), s.b.gate.Load()} {
+		if g == nil {
+			continue
+		}
+		for _, f := range g.fences.Range {
+			if err := f.(*fence).checkEnd(); err != nil && s.err == nil {
+				s.err = err
+			}
+		}
 	}
 }
 
@@ -184,7 +207,9 @@ func (b *Bridge) Waiting() map[string]int64 {
 			continue
 		}
 		_ = st.ScanWaiting("", "", int(st.WaitingCount()), func(_ string, w store.Waiting) bool { // a store that closes has nothing to show
-			n[mapping.WaitReason(w.Reason).String()]++
+			if reason := mapping.WaitReason(w.Reason); reason != mapping.WaitRepeat {
+				n[reason.String()]++
+			}
 			return true
 		})
 	}

@@ -58,7 +58,7 @@ func bridgeRules(c config.Config) (*mapping.Rules, error) {
 	}
 	rules := &mapping.Rules{
 		Encoding: c.Encoding(), Directory: d, DefaultLocation: location,
-		OrganizerHold: c.Holds.Organizer, SetHold: c.Holds.Set, MaxRecordBytes: c.MaxMessageBytes,
+		OrganizerHold: c.Holds.Organizer, SetHold: c.Holds.Set, MaxRecordBytes: c.MaxMessageBytes, RepeatAfter: c.TakeoverRepeat,
 	}
 	if err := rules.Validate(); err != nil {
 		return nil, refuse(err)

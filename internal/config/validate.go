@@ -39,8 +39,9 @@ const (
 
 	// Below a second not even a healthy instance ends in order; after ten minutes
 	// the clients give up by themselves.
-	minStopTimeout = time.Second
-	maxStopTimeout = 10 * time.Minute
+	minStopTimeout    = time.Second
+	maxStopTimeout    = 10 * time.Minute
+	maxTakeoverRepeat = time.Hour
 )
 
 var (
@@ -124,6 +125,7 @@ func isPlainText(text string) bool {
 func (v *validator) behaviour(c Config) {
 	between(v, "partitions", c.Partitions, 1, maxPartitions)
 	between(v, "slim.partitions", c.Slim.Partitions, 1, maxPartitions)
+	between(v, "takeover_repeat", c.TakeoverRepeat, 0, maxTakeoverRepeat)
 	between(v, "sweep_interval", c.SweepInterval, minSweepInterval, maxSweepInterval)
 	between(v, "max_message_bytes", c.MaxMessageBytes, minMessageBytes, maxMessageBytes)
 	if c.Replication < 1 {

@@ -131,12 +131,12 @@ func (t *Tracker) failed() error {
 	return t.failure.err
 }
 
-// Generation is that of the present session, 0 before the first.
-func (t *Tracker) Generation() int32 {
+// Session is done when the present session ends; before the first there is none.
+func (t *Tracker) Session() context.Context {
 	if s := t.session.Load(); s != nil {
-		return s.GenerationID()
+		return s.Context()
 	}
-	return 0
+	return context.Background()
 }
 
 // Begin says that the callback of a record has started. It is the first thing
@@ -177,6 +177,37 @@ func (t *Tracker) Settled(topic string, partition int32) int64 {
 		return w.settled()
 	}
 	return -1
+}
+
+// Inherited tells whether an instance that had the partition before may have been
+// processing the record when the present session began: it was in the topic, and no
+// further behind the committed offset than a window reaches.
+func (t *Tracker) Inherited(topic string, partition int32, offset int64) bool {
+	s := t.session.Load()
+	if s == nil {
+		return true
+	}
+	c := s.commits[topic][partition]
+	from := c.Offset
+	if from < 0 {
+		from = c.Start
+	}
+	return offset < min(c.End, from+int64(t.opts.Window))
+}
+
+// Quiet tells whether everything that was delivered of a partition, in all topics,
+// is acknowledged.
+func (t *Tracker) Quiet(partition int32) bool {
+	s := t.session.Load()
+	if s == nil {
+		return true
+	}
+	for _, partitions := range s.windows {
+		if w := partitions[partition]; w != nil && w.pending() > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // Wait waits until a record that is in flight is acknowledged. It returns
