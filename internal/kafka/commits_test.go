@@ -192,7 +192,12 @@ func TestAcceptedOffsetIsOursAtOnce(t *testing.T) {
 			return ours
 		})
 		run.kill() // without a last commit
-		r.runUntil(t, a, 10)
+		run = r.start(true, commitOften, withCommits(a, r, false))
+		kafkatest.Eventually(t, "a session that was not refused", func() bool { return run.tracker.Generation() > 0 })
+		run.stop()
+		if err := run.end(); err != nil {
+			t.Errorf("instance ended with %v", err)
+		}
 		wantCommits(t, a, r, "accepted before", Commit{10, "vibe-bridge/1 ended=0 reset", 0, 10}, Commit{Offset: -1})
 	})
 }

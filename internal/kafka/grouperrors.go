@@ -91,7 +91,10 @@ func (g *trackedGroup) Close() error {
 	if g.heard != nil {
 		<-g.heard
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("consumer group %s was not left in order: %w; its partitions are free again after the session timeout, and what was not committed is done again at the next start", g.t.opts.Group, err)
+	}
+	return nil
 }
 
 // hear judges an error that a group has met with in mid-session.
