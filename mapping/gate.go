@@ -136,8 +136,12 @@ func (s *step) askOrganizer(st *statepb.EventState) {
 		s.out.Memberships = append(s.out.Memberships, MembershipChange{Org: st.MemberOf, Event: st.Facts.GetId(), Leave: true})
 	}
 	st.MemberOf = org
+	if org == "" {
+		st.Asked = nil // the same organizer may come back, and has been left
+		return
+	}
 	digest := xxhash.Sum64String(org)
-	if org == "" || !s.again && s.proven(st.Asked, digest) {
+	if !s.again && s.proven(st.Asked, digest) {
 		return
 	}
 	st.Asked = s.claim(digest)

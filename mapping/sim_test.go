@@ -79,6 +79,7 @@ type sim struct {
 	page    int   // keys that a command visits at a time
 
 	noGenerations, noGaps bool // planted faults: without the guards G2 and G1
+	calm                  bool // no session ends
 	stockCommit           bool // a planted fault: commit the highest acknowledged offset, as stock Goka does
 }
 
@@ -94,6 +95,7 @@ type simGroup struct {
 	initial    map[int]int64
 	end        map[int]int64 // of the input topics when the session began
 	position   map[int]int64
+	touched    map[int]int64      // how far earlier sessions came, further than was committed
 	slots      map[int][]*simSlot // per input topic, from initial on
 	buffers    map[int][]simSend  // unsent, per target topic
 	store      map[string][]byte
@@ -157,6 +159,12 @@ func (s *sim) add(name string, table int, run func(*simGroup, int, int64, simMes
 }
 
 func (g *simGroup) start() {
+	if g.touched == nil {
+		g.touched = map[int]int64{}
+	}
+	for topic, at := range g.position {
+		g.touched[topic] = max(g.touched[topic], at)
+	}
 	g.initial, g.position = maps.Clone(g.committed), maps.Clone(g.committed)
 	g.slots, g.buffers = map[int][]*simSlot{}, map[int][]simSend{}
 	g.end = map[int]int64{}
@@ -451,7 +459,7 @@ func runSimIntake(g *simGroup, topic int, _ int64, m simMessage) ([]simSend, err
 func runSimGroup(g *simGroup, topic int, offset int64, m simMessage) ([]simSend, error) {
 	env := &Env{
 		Now: g.s.now, Self: Cause{Topic: int32(topic), Offset: offset}, Generation: g.session,
-		Replay: offset < g.end[topic], Inherited: offset < g.end[topic], Status: g.status, Settle: g.settle,
+		Replay: offset < g.end[topic], Inherited: offset < g.touched[topic], Status: g.status, Settle: g.settle,
 		Waiting: func(prefix string) bool { return len(g.keys(prefix, true)) > 0 },
 	}
 	step, loop := g.s.rules.Gate, simGateLoop
@@ -590,6 +598,7 @@ func (s *sim) act() {
 		}
 	case kind < 18:
 		g.commit(g.inputs[s.c.Intn("input", len(g.inputs))])
+	case kind < 21 && s.calm:
 	case kind < 19:
 		g.restart()
 	case kind < 21:

@@ -172,6 +172,9 @@ func (b *Bridge) intakeProcessor(admins kafka.Admins, s mapping.Stream) (*goka.P
 	return b.processor(in.group, in.graph(), b.cfg.Source)
 }
 
+// cleanupTimeout is well inside the rebalance timeout of the client profile (guard G4).
+const cleanupTimeout = kafka.DefaultRebalanceTimeout / 2
+
 // newGroup prepares a group whose inputs are on the cluster of admin.
 func (b *Bridge) newGroup(name goka.Group, admin *kafka.Admin, keepRecords bool) *group {
 	tracker := kafka.NewTracker(kafka.TrackerOptions{
@@ -180,8 +183,10 @@ func (b *Bridge) newGroup(name goka.Group, admin *kafka.Admin, keepRecords bool)
 		Commits: func(topics map[string][]int32) (map[string]map[int32]kafka.Commit, error) {
 			return admin.GroupCommits(string(name), topics)
 		},
-		Log:    b.log.With("group", string(name)),
-		Failed: func(err error) { b.end.fail(fmt.Errorf("%s: %w", name, err)) },
+		Log:            b.log.With("group", string(name)),
+		Failed:         func(err error) { b.end.fail(fmt.Errorf("%s: %w", name, err)) },
+		CleanupTimeout: cleanupTimeout,
+		Overdue:        func() { b.end.overdue(string(name), cleanupTimeout) },
 	})
 	g := newGroup(b, name, tracker, b.stores)
 	g.admin = admin

@@ -27,6 +27,7 @@ const DefaultStopTimeout = 30 * time.Second
 type ending struct {
 	wire    *kafka.Wire
 	timeout time.Duration
+	lease   time.Duration // the longest pause of the process after which it may still write
 	log     *slog.Logger
 	topics  Topics
 
@@ -46,11 +47,17 @@ type part struct {
 }
 
 func newEnding(cfg Config) *ending {
-	e := &ending{wire: kafka.NewWire(), timeout: cfg.StopTimeout, log: cfg.Log, topics: cfg.Topics, parts: map[string]*part{}}
+	e := &ending{wire: kafka.NewWire(), timeout: cfg.StopTimeout, lease: leaseOf(cfg), log: cfg.Log, topics: cfg.Topics, parts: map[string]*part{}}
 	if e.timeout == 0 {
 		e.timeout = DefaultStopTimeout
 	}
 	return e
+}
+
+// leaseOf is well inside the session timeout, less the heartbeat that may have been due.
+func leaseOf(cfg Config) time.Duration {
+	session := kafka.ConsumerOptions{SessionTimeout: cfg.SessionTimeout}.WithDefaults().SessionTimeout
+	return session / 2
 }
 
 // run runs all until it returns. Only an end that was asked for, and in which all
@@ -61,9 +68,13 @@ func (e *ending) run(ctx context.Context, all func(context.Context) error) error
 	over := make(chan struct{})
 	var watching sync.WaitGroup
 	watching.Go(func() { e.watch(over) })
+	leased, release := context.WithCancel(context.Background()) // to the last write
+	stopped := e.wire.KeepLease(leased, e.lease, func(pause time.Duration) { e.fault(&PausedError{pause, e.lease}) })
 	err := all(e.ctx)
 	close(over)
 	watching.Wait()
+	release()
+	stopped()
 	e.fail(err)
 	return e.result()
 }
@@ -96,12 +107,45 @@ func (e *ending) fail(err error) {
 	if err == nil || e.wire.IsCut() || e.ctx.Err() != nil && interrupted(err) {
 		return
 	}
+	e.fault(err)
+}
+
+// fault is fail for what has cut the wire, or is about to.
+func (e *ending) fault(err error) {
 	e.mu.Lock()
 	if e.failure == nil {
 		e.failure = err
 	}
 	e.mu.Unlock()
 	e.begin()
+}
+
+// overdue ends an instance that had to give partitions up and could not do it in
+// time: the group may go on without it from now on, so nothing more may be written.
+func (e *ending) overdue(group string, limit time.Duration) {
+	e.fault(&OverdueError{group, limit})
+	e.wire.Cut()
+}
+
+// PausedError says that the process stood still for so long that it may have lost
+// its partitions without knowing (guard G3).
+type PausedError struct{ Pause, Allowed time.Duration }
+
+func (e *PausedError) Error() string {
+	return fmt.Sprintf("this instance stood still for %s, and more than %s is too long: it may have lost its partitions, so its connections were cut before it wrote anything more; nothing is lost, start it again; and look for what stopped it: a paused container or machine, swapping, no CPU",
+		e.Pause.Round(time.Millisecond), e.Allowed)
+}
+
+// OverdueError says that a group could not finish what it had begun before it had
+// to give its partitions up (guard G4).
+type OverdueError struct {
+	Group string
+	Limit time.Duration
+}
+
+func (e *OverdueError) Error() string {
+	return fmt.Sprintf("group %s had to give its partitions up and could not have everything acknowledged within %s; as others may own them soon, its connections were cut; nothing is lost: what was not acknowledged is done again by the next owner; check that the brokers answer",
+		e.Group, e.Limit)
 }
 
 // interrupted tells whether an error says no more than that it was asked to end.

@@ -217,7 +217,10 @@ func waiting(key string, value []byte) (store.Waiting, bool) {
 		return store.Waiting{}, false
 	}
 	reason, since, deadline, waits := mapping.WaitingOf(row)
-	return store.Waiting{Reason: uint8(reason), Since: since, Deadline: deadline}, waits
+	if !waits {
+		return store.Waiting{}, false
+	}
+	return store.Waiting{Reason: uint8(reason), Since: since, Deadline: deadline}, true
 }
 
 // waitingVersion is raised when the answers of waiting change.

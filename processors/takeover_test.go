@@ -4,9 +4,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
@@ -185,4 +190,66 @@ func (w *world) ended(in *instance) (err error) {
 		}
 	})
 	return err
+}
+
+// Guard G3, holes H6 to H8: an instance that was paused for longer than its session
+// writes nothing more when it goes on, but ends.
+func TestPausedInstanceWritesNothing(t *testing.T) {
+	h := newHole(t, 1)
+	v := h.spawn(t.TempDir())
+	h.internal(mapping.Events, event("e0"))
+	h.awaitSlim(mapping.Events, "e0")
+	held := h.fault(kmsg.Produce, produceTo(h.slim(mapping.Events)), h.hold) // so that it has records left to send
+	for i := range 200 {
+		h.internal(mapping.Events, event(fmt.Sprint("e", i+1)))
+	}
+	held.awaitHit(t)
+	v.signal(syscall.SIGSTOP)
+	kafkatest.Eventually(t, "the groups to forget the paused instance", func() bool { return h.members() == 0 })
+	held.release()
+	h.awaitSlim(mapping.Events, "e1") // what was on its way before the pause arrives
+	produced := h.fault(kmsg.Produce, func(kmsg.Request) bool { return true }, observe)
+	v.signal(syscall.SIGCONT)
+	ended := make(chan error, 1)
+	go func() { ended <- v.cmd.Wait() }()
+	kafkatest.Eventually(t, "the instance to end", func() bool {
+		select {
+		case err := <-ended:
+			if err == nil {
+				t.Error("the instance ended as if all was well")
+			}
+			return true
+		default:
+			return false
+		}
+	})
+	if produced.hits.Load() != 0 {
+		t.Error("the instance wrote after its pause")
+	}
+}
+
+func (v *victim) signal(s os.Signal) {
+	v.h.t.Helper()
+	if err := v.cmd.Process.Signal(s); err != nil {
+		v.h.t.Fatal(err)
+	}
+}
+
+// members is how many members all groups of the deployment have.
+func (h *hole) members() (n int) {
+	h.t.Helper()
+	source, state := h.cfg.Topics.Groups()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(h.target.Addrs...))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer cl.Close()
+	described, err := kadm.NewClient(cl).DescribeGroups(h.t.Context(), append(source, state...)...)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, g := range described {
+		n += len(g.Members)
+	}
+	return n
 }

@@ -193,7 +193,7 @@ func TestAcceptedOffsetIsOursAtOnce(t *testing.T) {
 		})
 		run.kill() // without a last commit
 		run = r.start(true, commitOften, withCommits(a, r, false))
-		kafkatest.Eventually(t, "a session that was not refused", func() bool { return run.tracker.Generation() > 0 })
+		kafkatest.Eventually(t, "a session that was not refused", func() bool { return run.tracker.Session().Done() != nil })
 		run.stop()
 		if err := run.end(); err != nil {
 			t.Errorf("instance ended with %v", err)

@@ -19,9 +19,10 @@ const (
 	defaultSessionTimeout = 15 * time.Second
 
 	// Within the rebalance timeout an instance has to flush and, after Goka's wait of 5 s, to rejoin.
-	minRebalanceTimeout     = 15 * time.Second
-	maxRebalanceTimeout     = 5 * time.Minute
-	defaultRebalanceTimeout = 30 * time.Second
+	minRebalanceTimeout = 15 * time.Second
+	maxRebalanceTimeout = 5 * time.Minute
+	// DefaultRebalanceTimeout is that of a consumer group for which no other is asked.
+	DefaultRebalanceTimeout = 30 * time.Second
 
 	// A JoinGroup request is answered only when the rebalance is over: a read timeout below the rebalance timeout
 	// would cut it off. Not much above it either: a coordinator that hangs is noticed after this time.
@@ -91,7 +92,7 @@ func (o ConsumerOptions) WithDefaults() ConsumerOptions {
 		o.SessionTimeout = defaultSessionTimeout
 	}
 	if o.RebalanceTimeout == 0 {
-		o.RebalanceTimeout = defaultRebalanceTimeout
+		o.RebalanceTimeout = DefaultRebalanceTimeout
 	}
 	return o
 }
@@ -193,7 +194,7 @@ func (c Cluster) setNet(cfg *sarama.Config, o ClientOptions) error {
 	cfg.ChannelBufferSize = channelBuffer
 	cfg.Net.MaxOpenRequests = 1
 	cfg.Net.DialTimeout = c.ConnectTimeout
-	cfg.Net.ReadTimeout = defaultRebalanceTimeout + readTimeoutMargin
+	cfg.Net.ReadTimeout = DefaultRebalanceTimeout + readTimeoutMargin
 	cfg.Net.WriteTimeout = 30 * time.Second
 	cfg.Net.KeepAlive = 30 * time.Second
 	if o.Dialer != nil {
@@ -249,7 +250,7 @@ func setConsumer(cfg *sarama.Config) {
 	c.Group.ResetInvalidOffsets = false // a committed offset that is gone means lost records: stop and say so
 	c.Group.Session.Timeout = defaultSessionTimeout
 	c.Group.Heartbeat.Interval = heartbeatOf(defaultSessionTimeout)
-	c.Group.Rebalance.Timeout = defaultRebalanceTimeout
+	c.Group.Rebalance.Timeout = DefaultRebalanceTimeout
 	c.Group.Rebalance.Retry.Max = 30
 	c.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{goka.CopartitioningStrategy}
 }

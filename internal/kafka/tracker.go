@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/lovoo/goka"
@@ -48,6 +49,11 @@ type TrackerOptions struct {
 	Commits func(topics map[string][]int32) (map[string]map[int32]Commit, error)
 	// AcceptForeignOffsets takes over offsets that this program did not commit.
 	AcceptForeignOffsets bool
+	// CleanupTimeout is how long a session may take, once it is over, to have everything acknowledged that it had
+	// begun; 0: for ever. It has to be well inside the rebalance timeout, after which others own the partitions
+	// (guard G4). Overdue is called when it took longer, and must keep the instance from writing anything more.
+	CleanupTimeout time.Duration
+	Overdue        func()
 	// Failed, if not nil, hears of the first failure at once, where Goka's Run would
 	// return it only after everything on its way has been acknowledged or refused.
 	Failed func(error)
@@ -291,13 +297,15 @@ type trackedSession struct {
 	windows map[string]map[int32]*window
 	commits map[string]map[int32]Commit
 
+	cleaned chan struct{} // closed when the session has been cleaned up
+
 	mu      sync.Mutex
 	missing int           // claims that have not reported their initial offset
 	ready   chan struct{} // closed when none is missing
 }
 
 func (h *trackedHandler) Setup(s sarama.ConsumerGroupSession) error {
-	ts := &trackedSession{ConsumerGroupSession: s, windows: map[string]map[int32]*window{}, ready: make(chan struct{})}
+	ts := &trackedSession{ConsumerGroupSession: s, windows: map[string]map[int32]*window{}, ready: make(chan struct{}), cleaned: make(chan struct{})}
 	for topic, partitions := range s.Claims() {
 		ts.windows[topic] = map[int32]*window{}
 		for _, p := range partitions {
@@ -310,13 +318,29 @@ func (h *trackedHandler) Setup(s sarama.ConsumerGroupSession) error {
 	}
 	h.s = ts
 	h.t.session.Store(ts)
+	if h.t.opts.CleanupTimeout > 0 {
+		go h.t.watchCleanup(ts)
+	}
 	return h.h.Setup(ts)
+}
+
+// watchCleanup ends with the session.
+func (t *Tracker) watchCleanup(s *trackedSession) {
+	<-s.Context().Done()
+	limit := time.NewTimer(t.opts.CleanupTimeout)
+	defer limit.Stop()
+	select {
+	case <-s.cleaned:
+	case <-limit.C:
+		t.opts.Overdue()
+	}
 }
 
 func (h *trackedHandler) Cleanup(sarama.ConsumerGroupSession) error {
 	if h.s == nil {
 		return nil // Setup refused the session
 	}
+	defer close(h.s.cleaned)
 	return ofHandler(h.h.Cleanup(h.s))
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -17,6 +18,8 @@ import (
 type Wire struct {
 	live context.Context // done once the wire is cut
 	cut  context.CancelFunc
+
+	lease atomic.Pointer[lease] // nil: none
 
 	mu    sync.Mutex
 	conns map[*wireConn]struct{}
@@ -63,7 +66,7 @@ func (w *Wire) backoff(d time.Duration) time.Duration {
 }
 
 func (w *Wire) dialer(cfg *sarama.Config) Dialer {
-	return &wireDialer{w, net.Dialer{Timeout: cfg.Net.DialTimeout, KeepAlive: cfg.Net.KeepAlive}}
+	return &wireDialer{w, net.Dialer{Timeout: cfg.Net.DialTimeout, KeepAlive: cfg.Net.KeepAlive, Control: limitUnacknowledged}}
 }
 
 type wireDialer struct {
@@ -105,6 +108,9 @@ type wireConn struct {
 }
 
 func (c *wireConn) Write(b []byte) (int, error) {
+	if l := c.w.lease.Load(); l != nil {
+		l.check()
+	}
 	if c.w.IsCut() {
 		return 0, errWireCut
 	}
