@@ -18,16 +18,15 @@ type Reader func(key string) ([]byte, error)
 // Outcome is what a group does about one input.
 type Outcome struct {
 	Effects
-	Value  []byte // to write under the input's key; nil: leave as it is
-	Delete bool   // delete the value under the input's key
-	Scan   *Scan  // the input was a command over many keys
+	Value []byte // to write under the input's key; nil: leave as it is
+	Scan  *Scan  // the input was a command over many keys
 	// Answer is what the organizers tell: to the event of the input's key or,
 	// with a Scan, to the event of every key found.
 	Answer *statepb.Answer
 }
 
 // Scan asks for one page of keys below Prefix, behind After, in ascending order.
-// Each key found is rechecked, or answered where the outcome has an Answer.
+// Each key found is sent Command, or answered where the outcome has an Answer.
 type Scan struct {
 	Prefix  string
 	After   string
@@ -39,17 +38,38 @@ type Scan struct {
 // Parent is the key whose children the scan visits.
 func (s *Scan) Parent() string { return s.parent }
 
-// Wanted tells whether a key of the scan is concerned.
+// Wanted tells whether a key that waits is concerned.
 func (s *Scan) Wanted(key string, wait WaitReason) bool {
-	if s.Waiting && !Wakes(s.parent, wait) {
+	return Wakes(s.parent, wait) && ParentKey(key) == s.parent
+}
+
+// WantedRow tells whether any key is concerned, by its value.
+func (s *Scan) WantedRow(key string, value []byte) bool {
+	if ParentKey(key) != s.parent {
 		return false
 	}
-	return ParentKey(key) == s.parent
+	row, err := DecodeRow(value)
+	return err != nil || !row.GetMember().GetLeft() // whoever reads the row next reports the error
 }
 
 // Next is the command that continues behind the last key of a full page.
 func (s *Scan) Next(last string) Loop {
 	return Loop{Key: s.parent, Command: &statepb.Loop{Kind: s.command.GetKind(), After: last}}
+}
+
+// Command is what to send to a key that was found.
+func (s *Scan) Command(key string) Loop {
+	if s.command.GetKind() == statepb.Loop_RESEND_BELOW {
+		return Resend(key, true)
+	}
+	return Recheck(key)
+}
+
+// Resend is the command to send again what the slim topics should hold for key
+// and, with below, for everything below it: an event before its orders, an order
+// before its refunds.
+func Resend(key string, below bool) Loop {
+	return Loop{Key: key, Command: &statepb.Loop{Kind: statepb.Loop_RESEND, Below: below}}
 }
 
 // Recheck is the command to decide again about key.
@@ -69,7 +89,7 @@ func DecodeRow(value []byte) (*statepb.Row, error) {
 // Gate runs the gate's step for one input: an Input, an Answer or a Loop. An
 // error from env.Settle comes back unchanged and means that nothing was decided.
 func (r *Rules) Gate(env *Env, key string, read Reader, in proto.Message) (Outcome, error) {
-	if cmd, ok := in.(*statepb.Loop); ok && cmd.GetKind() != statepb.Loop_RECHECK {
+	if cmd, ok := in.(*statepb.Loop); ok && !toOneKey(cmd) {
 		return r.gateScan(env, key, read, cmd)
 	}
 	own, err := read(key)
@@ -83,7 +103,7 @@ func (r *Rules) Gate(env *Env, key string, read Reader, in proto.Message) (Outco
 	var effects Effects
 	switch KindOf(key) {
 	case LedgerKind:
-		effects, err = r.ledgerStep(row, in)
+		effects, err = r.ledgerStep(env, row, in)
 	case EventKind:
 		effects, err = r.gateEvent(env, key, row, in)
 	case OrderKind:
@@ -95,6 +115,10 @@ func (r *Rules) Gate(env *Env, key string, read Reader, in proto.Message) (Outco
 		return Outcome{}, err
 	}
 	return r.outcome(env, own, row, effects)
+}
+
+func toOneKey(cmd *statepb.Loop) bool {
+	return cmd.GetKind() == statepb.Loop_RECHECK || cmd.GetKind() == statepb.Loop_RESEND
 }
 
 // gateScan prepares a command over what lies below an event or an order. A
@@ -123,7 +147,10 @@ func newScan(key string, cmd *statepb.Loop) *Scan {
 	}
 }
 
-func (r *Rules) ledgerStep(row *statepb.Row, in proto.Message) (Effects, error) {
+func (r *Rules) ledgerStep(env *Env, row *statepb.Row, in proto.Message) (Effects, error) {
+	if _, ok := in.(*statepb.Loop); ok {
+		return Effects{rewrite: true}, nil
+	}
 	input, ok := in.(*statepb.Input)
 	if !ok || input.GetNote() == nil {
 		return Effects{}, unexpected("a ledger", in)
@@ -152,7 +179,7 @@ func (r *Rules) gateEvent(env *Env, key string, row *statepb.Row, in proto.Messa
 	case *statepb.Answer:
 		effects = r.EventAnswer(env, key, st, in)
 	case *statepb.Loop:
-		effects = r.EventRecheck(env, key, st)
+		effects = r.EventCommand(env, key, st, in)
 	default:
 		return Effects{}, unexpected("an event", in)
 	}
@@ -180,7 +207,7 @@ func (r *Rules) gateOrder(env *Env, key string, read Reader, row *statepb.Row, i
 		row.State = &statepb.Row_Order{Order: st}
 		effects, err = r.OrderRecord(env, key, st, ev, in)
 	case *statepb.Loop:
-		effects, err = r.OrderRecheck(env, key, st, ev)
+		effects, err = r.OrderCommand(env, key, st, ev, in)
 	default:
 		return Effects{}, unexpected("an order", in)
 	}
@@ -205,7 +232,7 @@ func (r *Rules) gateRefund(env *Env, key string, read Reader, row *statepb.Row, 
 		row.State = &statepb.Row_Refund{Refund: st}
 		effects, err = r.RefundRecord(env, key, st, order, in)
 	case *statepb.Loop:
-		effects, err = r.RefundRecheck(env, key, st, order)
+		effects, err = r.RefundCommand(env, key, st, order, in)
 	default:
 		return Effects{}, unexpected("a refund", in)
 	}
@@ -218,7 +245,9 @@ func (r *Rules) Organizers(env *Env, key string, read Reader, in proto.Message) 
 	case *statepb.Membership:
 		return r.member(env, key, read, in)
 	case *statepb.Loop:
-		return r.answerAll(key, read, in)
+		if !toOneKey(in) {
+			return r.answerAll(key, read, in)
+		}
 	}
 	own, err := read(key)
 	if err != nil {
@@ -228,14 +257,13 @@ func (r *Rules) Organizers(env *Env, key string, read Reader, in proto.Message) 
 	if err != nil {
 		return Outcome{}, err
 	}
-	input, ok := in.(*statepb.Input)
-	if !ok {
-		return Outcome{}, unexpected("an organizer", in)
-	}
+	input, record := in.(*statepb.Input)
 	var effects Effects
 	switch {
+	case !record: // a command: the row alone is written again
+		effects = Effects{rewrite: true}
 	case KindOf(key) == LedgerKind:
-		effects, err = r.ledgerStep(row, input)
+		effects, err = r.ledgerStep(env, row, input)
 	case input.GetOrganizer() != nil:
 		st := row.GetOrganizer()
 		if st == nil {
@@ -255,9 +283,6 @@ func (r *Rules) Organizers(env *Env, key string, read Reader, in proto.Message) 
 // member lets an event join or leave its organizer. Joining is answered every
 // time: an answer may have been lost.
 func (r *Rules) member(env *Env, key string, read Reader, in *statepb.Membership) (Outcome, error) {
-	if in.GetLeave() {
-		return Outcome{Delete: true}, nil
-	}
 	own, err := read(key)
 	if err != nil {
 		return Outcome{}, err
@@ -266,15 +291,20 @@ func (r *Rules) member(env *Env, key string, read Reader, in *statepb.Membership
 	if err != nil {
 		return Outcome{}, err
 	}
-	if row.GetMember() == nil {
-		row.State = &statepb.Row_Member{Member: &statepb.MemberState{}}
+	member := row.GetMember()
+	if member == nil {
+		member = &statepb.MemberState{}
+		row.State = &statepb.Row_Member{Member: member}
 	}
+	member.Left = in.GetLeave()
 	org, err := readRow(read, KeyPrefix(key))
 	if err != nil {
 		return Outcome{}, err
 	}
 	out, err := r.outcome(env, own, row, Effects{})
-	out.Answer = AnswerOf(org.GetOrganizer())
+	if !member.Left {
+		out.Answer = AnswerOf(org.GetOrganizer())
+	}
 	return out, err
 }
 
@@ -317,13 +347,11 @@ func (r *Rules) outcome(env *Env, own []byte, row *statepb.Row, effects Effects)
 		return Outcome{}, err
 	}
 	written := writtenBy(row)
-	if bytes.Equal(value, own) && (r.bugs.skipWrite || r.mayStayUnwritten(env, *written)) {
+	if bytes.Equal(value, own) && !effects.rewrite && (r.bugs.skipWrite || r.mayStayUnwritten(env, *written)) {
 		return out, nil
 	}
 	*written = &statepb.Cause{Topic: env.Self.Topic, Offset: env.Self.Offset}
-	if e := EntityOf(row); e != nil {
-		e.Generation = env.Generation
-	}
+	*generationOf(row) = env.Generation
 	out.Value, err = encodeRow(row)
 	return out, err
 }
@@ -337,6 +365,33 @@ func writtenBy(row *statepb.Row) **statepb.Cause {
 		return &m.Written
 	}
 	return &EntityOf(row).Written
+}
+
+func generationOf(row *statepb.Row) *int32 {
+	if m := row.GetMember(); m != nil {
+		return &m.Generation
+	}
+	return &EntityOf(row).Generation
+}
+
+// Generation is that of the session that wrote the row; 0 for a row that is not there.
+func Generation(row *statepb.Row) int32 {
+	switch st := row.GetState().(type) {
+	case nil:
+		return 0
+	case *statepb.Row_Session:
+		return st.Session.GetGeneration()
+	}
+	return *generationOf(row)
+}
+
+// SessionKey is the key of the row that says which session a partition is in. It
+// stands in every partition of a table.
+const SessionKey = "%session"
+
+// SessionRow is that row's value.
+func SessionRow(generation int32) ([]byte, error) {
+	return encodeRow(&statepb.Row{State: &statepb.Row_Session{Session: &statepb.SessionState{Generation: generation}}})
 }
 
 func causeOfWrite(c *statepb.Cause) Cause {

@@ -49,16 +49,19 @@ func (r *Rules) EventAnswer(env *Env, key string, st *statepb.EventState, a *sta
 	return s.decideEvent(st)
 }
 
-// EventRecheck decides again: a hold may be over, the directory may have changed.
-func (r *Rules) EventRecheck(env *Env, key string, st *statepb.EventState) Effects {
-	return r.eventStep(env, key, st).decideEvent(st)
+// EventCommand decides again: a hold may be over, the directory may have changed,
+// the slim record may have to be sent again.
+func (r *Rules) EventCommand(env *Env, key string, st *statepb.EventState, cmd *statepb.Loop) Effects {
+	s := r.eventStep(env, key, st)
+	s.command(cmd)
+	return s.decideEvent(st)
 }
 
 func (r *Rules) eventStep(env *Env, key string, st *statepb.EventState) *step {
 	if st.Entity == nil {
 		st.Entity = &statepb.Entity{}
 	}
-	s := newStep(r, env, key, st.Entity)
+	s := newSlimStep(r, env, key, st.Entity)
 	s.review(&st.Asked)
 	return s
 }
@@ -133,8 +136,12 @@ func (s *step) askOrganizer(st *statepb.EventState) {
 		s.out.Memberships = append(s.out.Memberships, MembershipChange{Org: st.MemberOf, Event: st.Facts.GetId(), Leave: true})
 	}
 	st.MemberOf = org
+	if org == "" {
+		st.Asked = nil // the same organizer may come back, and has been left
+		return
+	}
 	digest := xxhash.Sum64String(org)
-	if org == "" || s.proven(st.Asked, digest) {
+	if !s.again && s.proven(st.Asked, digest) {
 		return
 	}
 	st.Asked = s.claim(digest)
@@ -171,16 +178,18 @@ func (r *Rules) OrderRecord(env *Env, key string, st *statepb.OrderState, ev *st
 	return s.decideOrder(st, ev)
 }
 
-// OrderRecheck decides again about an order.
-func (r *Rules) OrderRecheck(env *Env, key string, st *statepb.OrderState, ev *statepb.EventState) (Effects, error) {
-	return r.orderStep(env, key, st).decideOrder(st, ev)
+// OrderCommand decides again about an order.
+func (r *Rules) OrderCommand(env *Env, key string, st *statepb.OrderState, ev *statepb.EventState, cmd *statepb.Loop) (Effects, error) {
+	s := r.orderStep(env, key, st)
+	s.command(cmd)
+	return s.decideOrder(st, ev)
 }
 
 func (r *Rules) orderStep(env *Env, key string, st *statepb.OrderState) *step {
 	if st.Entity == nil {
 		st.Entity = &statepb.Entity{}
 	}
-	return newStep(r, env, key, st.Entity)
+	return newSlimStep(r, env, key, st.Entity)
 }
 
 func (s *step) skippedOrder(st *statepb.OrderState, in *statepb.Input) {
@@ -278,16 +287,18 @@ func (r *Rules) RefundRecord(env *Env, key string, st *statepb.RefundState, orde
 	return s.decideRefund(st, order)
 }
 
-// RefundRecheck decides again about a refund request.
-func (r *Rules) RefundRecheck(env *Env, key string, st *statepb.RefundState, order *statepb.OrderState) (Effects, error) {
-	return r.refundStep(env, key, st).decideRefund(st, order)
+// RefundCommand decides again about a refund request.
+func (r *Rules) RefundCommand(env *Env, key string, st *statepb.RefundState, order *statepb.OrderState, cmd *statepb.Loop) (Effects, error) {
+	s := r.refundStep(env, key, st)
+	s.command(cmd)
+	return s.decideRefund(st, order)
 }
 
 func (r *Rules) refundStep(env *Env, key string, st *statepb.RefundState) *step {
 	if st.Entity == nil {
 		st.Entity = &statepb.Entity{}
 	}
-	return newStep(r, env, key, st.Entity)
+	return newSlimStep(r, env, key, st.Entity)
 }
 
 func (s *step) decideRefund(st *statepb.RefundState, order *statepb.OrderState) (Effects, error) {

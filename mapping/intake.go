@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/ticketscloud/vibe-bridge/legacyproto/intake"
@@ -29,15 +28,11 @@ func (r *Rules) Intake(s Stream, src *statepb.Source, value []byte) Intake {
 		return note(s, src, &statepb.Note{Tombstone: true})
 	}
 	in := r.intake(s, src, value)
-	if in.Quarantine == "" && proto.Size(in.Input) > r.maxInputBytes() {
+	if in.Quarantine == "" && r.oversized(s, in) {
 		return quarantined(s, src, ReasonTooLarge)
 	}
 	return in
 }
-
-// maxInputBytes bounds what intake sends on. Facts hold no more than the slim
-// record will, give or take the encoding.
-func (r *Rules) maxInputBytes() int { return 2 * r.MaxRecordBytes }
 
 func (r *Rules) intake(s Stream, src *statepb.Source, value []byte) Intake {
 	switch s {

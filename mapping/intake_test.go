@@ -181,8 +181,8 @@ func checkIntake(t *testing.T, rules *Rules, s Stream, value []byte) {
 	if err != nil {
 		t.Fatalf("%s: the input cannot be sent: %v", s, err)
 	}
-	if len(encoded) > rules.maxInputBytes() {
-		t.Errorf("%s: the input has %d bytes", s, len(encoded))
+	if len(in.Key)+len(encoded) > 2*rules.MaxRecordBytes {
+		t.Errorf("%s: key and input have %d bytes", s, len(in.Key)+len(encoded))
 	}
 	for i := range given {
 		given[i]++ // the caller owns the value

@@ -16,6 +16,11 @@ const (
 	HeaderErrorMessage   = "__connect.errors.exception.message"
 )
 
+// HeaderOmitted is on a quarantine record that is only a reference: the legacy
+// record is larger than the quarantine topic takes, so its key, value and headers
+// were left out. The other headers say where it is; this one, how many bytes it has.
+const HeaderOmitted = "vibe-bridge.omitted.bytes"
+
 // Stages at which a record may be quarantined.
 const (
 	StageIntake = "intake"

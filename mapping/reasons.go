@@ -63,6 +63,7 @@ const (
 	WaitOrganizerMissing WaitReason = 4 // an event of edition 2.0 that cannot go out without its partner
 	WaitOrder            WaitReason = 5 // a refund: its order is not published
 	WaitSkippedOrder     WaitReason = 6 // a refund that was skipped with its order, and kept
+	WaitRepeat           WaitReason = 7 // not held back: sent, and to be sent again after a takeover
 )
 
 // String gives the word used in metrics and listings.
@@ -82,6 +83,8 @@ func (w WaitReason) String() string {
 		return "order"
 	case WaitSkippedOrder:
 		return "order_not_published"
+	case WaitRepeat:
+		return "repeat"
 	}
 	return "unknown"
 }

@@ -29,6 +29,9 @@ type Rules struct {
 	OrganizerHold   time.Duration  // how long an event waits for its organizer
 	SetHold         time.Duration  // how long an order waits for a set that its event lacks
 	MaxRecordBytes  int            // of a slim record, key and headers included
+	// RepeatAfter is when to send again what another instance may still have on its
+	// way when it lost a partition; it has to outlive that. 0: never.
+	RepeatAfter time.Duration
 
 	bugs bugs
 }
@@ -56,6 +59,8 @@ func (r *Rules) Validate() error {
 		return errors.New("rules: no default time zone")
 	case r.OrganizerHold < 0:
 		return fmt.Errorf("rules: organizer hold %s is negative", r.OrganizerHold)
+	case r.RepeatAfter < 0:
+		return fmt.Errorf("rules: repeat after %s is negative", r.RepeatAfter)
 	case r.SetHold < 0:
 		return fmt.Errorf("rules: set hold %s is negative", r.SetHold)
 	case r.MaxRecordBytes < 2*envelopeReserve:

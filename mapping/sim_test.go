@@ -19,6 +19,10 @@ import (
 // get through. A group moves between two machines, whose disks keep what was
 // written there, ahead of the changelog and behind it, lose the end of it, or all.
 //
+// A machine may be paused for longer than its session: what it had on its way then
+// arrives later, between the records of its successor. It sends nothing new and
+// commits nothing: the guards of the wire and the group coordinator see to that.
+//
 // Legacy topics have two partitions, over which an entity's records are spread,
 // with timestamps that run backwards too. The rest has one.
 
@@ -32,7 +36,7 @@ type chooser interface {
 type simMessage struct {
 	key  string
 	body proto.Message // of internal topics
-	data []byte        // of slim topics and changelogs; nil: a deletion
+	data []byte        // of slim topics and changelogs
 }
 
 // Input topics of the gate and the organizers by number; 0 is nobody's.
@@ -71,9 +75,12 @@ type sim struct {
 	logs    [simTopics][]simMessage
 	groups  []*simGroup
 	failure error
-	page    int // keys that a command visits at a time
+	late    int64 // how long after its session a paused machine's records arrive
+	page    int   // keys that a command visits at a time
 
-	stockCommit bool // a planted fault: commit the highest acknowledged offset, as stock Goka does
+	noGenerations, noGaps bool // planted faults: without the guards G2 and G1
+	calm                  bool // no session ends
+	stockCommit           bool // a planted fault: commit the highest acknowledged offset, as stock Goka does
 }
 
 // simGroup is one processor group with one partition.
@@ -85,15 +92,30 @@ type simGroup struct {
 	run       func(g *simGroup, topic int, offset int64, m simMessage) ([]simSend, error)
 	committed map[int]int64
 	// of the present session
-	initial  map[int]int64
-	end      map[int]int64 // of the input topics when the session began
-	position map[int]int64
-	slots    map[int][]*simSlot // per input topic, from initial on
-	buffers  map[int][]simSend  // unsent, per target topic
-	store    map[string][]byte
-	offset   int64 // of the changelog, up to which the store knows it
-	disk     *simDisk
-	disks    [2]simDisk
+	initial    map[int]int64
+	end        map[int]int64 // of the input topics when the session began
+	position   map[int]int64
+	touched    map[int]int64      // how far earlier sessions came, further than was committed
+	slots      map[int][]*simSlot // per input topic, from initial on
+	buffers    map[int][]simSend  // unsent, per target topic
+	store      map[string][]byte
+	offset     int64 // of the changelog, up to which the store knows it
+	known      int64 // up to which the session knows it
+	held       bool  // offset stays: a record behind it is not the session's own, or overruled
+	disk       *simDisk
+	disks      [2]simDisk
+	session    int32
+	highest    int32           // generation in the store
+	restarting bool            // a gap was seen
+	overruled  map[string]bool // keys whose newest changelog record is of an older generation
+
+	zombies []*simZombie
+}
+
+// simZombie is what a paused machine had on its way, per target topic.
+type simZombie struct {
+	sends map[int][]simSend
+	until int64 // it has arrived by then, or never will
 }
 
 // simDisk is what a machine's disk holds of the group's table: writes in their
@@ -105,7 +127,7 @@ type simDisk struct {
 
 type simWrite struct {
 	key    string
-	value  []byte // nil: a deletion
+	value  []byte
 	offset int64
 }
 
@@ -120,7 +142,7 @@ type simSend struct {
 var errSimAbort = errors.New("session over")
 
 func newSim(c chooser, rules *Rules) *sim {
-	s := &sim{c: c, rules: rules, now: 1, page: 1 + c.Intn("page", 3)}
+	s := &sim{c: c, rules: rules, now: 1, late: rules.RepeatAfter.Milliseconds(), page: 1 + c.Intn("page", 3)}
 	for _, stream := range Streams {
 		s.add(stream.String(), 0, runSimIntake, legacyTopic(stream, 0), legacyTopic(stream, 1))
 	}
@@ -137,6 +159,12 @@ func (s *sim) add(name string, table int, run func(*simGroup, int, int64, simMes
 }
 
 func (g *simGroup) start() {
+	if g.touched == nil {
+		g.touched = map[int]int64{}
+	}
+	for topic, at := range g.position {
+		g.touched[topic] = max(g.touched[topic], at)
+	}
 	g.initial, g.position = maps.Clone(g.committed), maps.Clone(g.committed)
 	g.slots, g.buffers = map[int][]*simSlot{}, map[int][]simSend{}
 	g.end = map[int]int64{}
@@ -146,44 +174,88 @@ func (g *simGroup) start() {
 	if g.table != 0 {
 		g.load()
 		g.recover()
+		g.open()
 	}
+}
+
+// open begins the session: it is the next generation from now on, and says so.
+func (g *simGroup) open() {
+	g.session = g.highest + 1
+	row, err := SessionRow(g.session)
+	if err != nil {
+		panic(err)
+	}
+	g.s.logs[g.table] = append(g.s.logs[g.table], simMessage{key: SessionKey, data: row})
+	if g.known++; !g.held {
+		g.offset = g.known
+	}
+	g.write(SessionKey, row)
+	for _, key := range slices.Sorted(maps.Keys(g.overruled)) {
+		loop := g.loopTopic()
+		g.s.logs[loop] = append(g.s.logs[loop], simMessage{key: key, body: Resend(key, false).Command})
+	}
+}
+
+func (g *simGroup) loopTopic() int {
+	if g.table == simOrgTable {
+		return simOrgLoop
+	}
+	return simGateLoop
 }
 
 // load reads the disk.
 func (g *simGroup) load() {
-	g.store, g.offset = map[string][]byte{}, -1
+	g.store, g.offset, g.held = map[string][]byte{}, -1, false
 	for _, w := range g.disk.writes {
-		if w.value == nil {
-			delete(g.store, w.key)
-		} else {
-			g.store[w.key] = w.value
-		}
+		g.store[w.key] = w.value
 		g.offset = w.offset
 	}
 }
 
-// recover brings the store up to the end of the changelog.
+// recover brings the store up to the end of the changelog. A row never replaces
+// one of a later generation: it was written by an instance that had lost the
+// partition. The key's own row has to be written again, and until it is the offset
+// stays, so that the next session sees the same.
 func (g *simGroup) recover() {
+	g.overruled = map[string]bool{}
 	log := g.s.logs[g.table]
-	for g.offset+1 < int64(len(log)) {
-		g.offset++
-		g.write(log[g.offset].key, log[g.offset].data)
+	for offset := g.offset + 1; offset < int64(len(log)); offset++ {
+		m := log[offset]
+		if generationIn(g.store[m.key]) > generationIn(m.data) && !g.s.noGenerations {
+			g.overruled[m.key], g.held = true, true
+			continue
+		}
+		delete(g.overruled, m.key)
+		if !g.held {
+			g.offset = offset
+		}
+		g.write(m.key, m.data)
+	}
+	if len(g.overruled) == 0 {
+		g.held, g.offset = false, max(g.offset, int64(len(log))-1)
+	}
+	g.known, g.restarting, g.highest = int64(len(log))-1, false, 0
+	for _, value := range g.store {
+		g.highest = max(g.highest, generationIn(value))
 	}
 }
 
-// write changes the store; value is nil for a deletion.
-func (g *simGroup) write(key string, value []byte) {
-	if value == nil {
-		delete(g.store, key)
-	} else {
-		g.store[key] = value
+func generationIn(value []byte) int32 {
+	row, err := DecodeRow(value)
+	if err != nil {
+		panic(err)
 	}
+	return Generation(row)
+}
+
+func (g *simGroup) write(key string, value []byte) {
+	g.store[key] = value
 	g.disk.writes = append(g.disk.writes, simWrite{key, value, g.offset})
 }
 
 // end of a session: how it comes about, and on which machine the next one runs.
 func (g *simGroup) restart() {
-	switch g.s.c.Intn("restart", 4) {
+	switch g.s.c.Intn("restart", 5) {
 	case 0: // in an orderly way
 		g.flush()
 		for _, topic := range g.inputs {
@@ -199,6 +271,8 @@ func (g *simGroup) restart() {
 	case 3: // the disk is lost
 		g.interrupt()
 		*g.disk = simDisk{}
+	case 4: // it is paused for longer than its session
+		g.zombies = append(g.zombies, &simZombie{sends: g.buffers, until: g.s.now + g.s.late - 1})
 	}
 	g.disk = &g.disks[g.s.c.Intn("machine", len(g.disks))]
 	g.start()
@@ -263,10 +337,59 @@ func (g *simGroup) arrive(topic int) {
 		delete(g.buffers, topic)
 	}
 	g.s.logs[topic] = append(g.s.logs[topic], send.m)
-	if topic == g.table {
-		g.offset = int64(len(g.s.logs[topic])) - 1
-	}
 	send.slot.pending--
+	if topic == g.table {
+		g.acknowledged(int64(len(g.s.logs[topic])) - 1)
+	}
+}
+
+// acknowledged takes the offset of a changelog record of this session. One that
+// does not follow the last means that somebody else has written: the session
+// ends, and the next reads what it was.
+func (g *simGroup) acknowledged(offset int64) {
+	if offset != g.known+1 && !g.s.noGaps {
+		g.held, g.restarting = true, true
+	}
+	if g.known = offset; !g.held {
+		g.offset = offset
+	}
+}
+
+// lookForForeign is what an idle session does now and then: with nothing on its
+// way the changelog has to end where it left it.
+func (g *simGroup) lookForForeign() {
+	if g.table != 0 && len(g.buffers) == 0 && g.known+1 != int64(len(g.s.logs[g.table])) && !g.s.noGaps {
+		g.held, g.restarting = true, true
+	}
+}
+
+// endForeign ends a session that found somebody else's record in its changelog.
+func (g *simGroup) endForeign() bool {
+	if !g.restarting {
+		return false
+	}
+	g.restarting = false
+	g.interrupt()
+	g.start()
+	return true
+}
+
+// wake lets the oldest record of a paused machine arrive on one topic.
+func (g *simGroup) wake() {
+	if len(g.zombies) == 0 {
+		return
+	}
+	z := g.zombies[g.s.c.Intn("zombie", len(g.zombies))]
+	topics := slices.Sorted(maps.Keys(z.sends))
+	if len(topics) == 0 || g.s.now > z.until {
+		g.zombies = slices.DeleteFunc(g.zombies, func(o *simZombie) bool { return o == z })
+		return
+	}
+	topic := topics[g.s.c.Intn("late", len(topics))]
+	g.s.logs[topic] = append(g.s.logs[topic], z.sends[topic][0].m)
+	if z.sends[topic] = z.sends[topic][1:]; len(z.sends[topic]) == 0 {
+		delete(z.sends, topic)
+	}
 }
 
 // commit stores the contiguous acknowledged offset of one input.
@@ -335,8 +458,8 @@ func runSimIntake(g *simGroup, topic int, _ int64, m simMessage) ([]simSend, err
 
 func runSimGroup(g *simGroup, topic int, offset int64, m simMessage) ([]simSend, error) {
 	env := &Env{
-		Now: g.s.now, Self: Cause{Topic: int32(topic), Offset: offset},
-		Replay: offset < g.end[topic], Status: g.status, Settle: g.settle,
+		Now: g.s.now, Self: Cause{Topic: int32(topic), Offset: offset}, Generation: g.session,
+		Replay: offset < g.end[topic], Inherited: offset < g.touched[topic], Status: g.status, Settle: g.settle,
 		Waiting: func(prefix string) bool { return len(g.keys(prefix, true)) > 0 },
 	}
 	step, loop := g.s.rules.Gate, simGateLoop
@@ -352,11 +475,7 @@ func runSimGroup(g *simGroup, topic int, offset int64, m simMessage) ([]simSend,
 	send := func(topic int, key string, body proto.Message, data []byte) {
 		sends = append(sends, simSend{topic: topic, m: simMessage{key: key, body: body, data: data}})
 	}
-	switch {
-	case out.Delete:
-		g.write(m.key, nil)
-		send(g.table, m.key, nil, nil)
-	case out.Value != nil:
+	if out.Value != nil {
 		g.write(m.key, out.Value)
 		send(g.table, m.key, nil, out.Value)
 	}
@@ -382,7 +501,7 @@ func runSimGroup(g *simGroup, topic int, offset int64, m simMessage) ([]simSend,
 			if out.Answer != nil {
 				send(simAnswers, MemberEvent(key), out.Answer, nil)
 			} else {
-				send(loop, key, Recheck(key).Command, nil)
+				send(loop, key, out.Scan.Command(key).Command, nil)
 			}
 		}
 	}
@@ -414,7 +533,7 @@ func (g *simGroup) scan(s *Scan) (wanted []string, next *Loop) {
 		if key <= s.After {
 			continue
 		}
-		if s.Wanted(key, WaitReason(g.wait(key).GetReason())) {
+		if s.Waiting && s.Wanted(key, WaitReason(g.wait(key).GetReason())) || !s.Waiting && s.WantedRow(key, g.store[key]) {
 			wanted = append(wanted, key)
 		}
 		if seen++; seen == g.s.page {
@@ -454,7 +573,11 @@ func (s *sim) sweep() bool {
 	gate := s.groups[len(s.groups)-1]
 	found := false
 	for _, key := range slices.Sorted(maps.Keys(gate.store)) {
-		if d := gate.wait(key).GetDeadline(); d != 0 && d <= s.now {
+		row, err := DecodeRow(gate.store[key])
+		if err != nil {
+			panic(err)
+		}
+		if _, _, d, _ := WaitingOf(row); d != 0 && d <= s.now {
 			s.logs[simGateLoop] = append(s.logs[simGateLoop], simMessage{key: key, body: Recheck(key).Command})
 			found = true
 		}
@@ -465,7 +588,8 @@ func (s *sim) sweep() bool {
 // act does one random thing.
 func (s *sim) act() {
 	g := s.groups[s.c.Intn("group", len(s.groups))]
-	switch kind := s.c.Intn("action", 20); {
+	g.endForeign()
+	switch kind := s.c.Intn("action", 22); {
 	case kind < 10:
 		g.process(g.inputs[s.c.Intn("input", len(g.inputs))])
 	case kind < 16:
@@ -474,8 +598,11 @@ func (s *sim) act() {
 		}
 	case kind < 18:
 		g.commit(g.inputs[s.c.Intn("input", len(g.inputs))])
+	case kind < 21 && s.calm:
 	case kind < 19:
 		g.restart()
+	case kind < 21:
+		g.wake()
 	default:
 		s.now += int64(s.c.Intn("time", int(s.rules.SetHold.Milliseconds())))
 		s.sweep()
@@ -488,6 +615,10 @@ func (s *sim) drain() {
 	for range 10_000 {
 		busy := false
 		for _, g := range s.groups {
+			for len(g.zombies) > 0 {
+				g.wake()
+				busy = true
+			}
 			for _, topic := range g.inputs {
 				for g.process(topic) {
 					busy = true
@@ -495,6 +626,8 @@ func (s *sim) drain() {
 			}
 			busy = busy || len(g.buffers) > 0
 			g.flush()
+			g.lookForForeign()
+			busy = g.endForeign() || busy
 			for _, topic := range g.inputs {
 				g.commit(topic)
 			}
@@ -502,7 +635,7 @@ func (s *sim) drain() {
 		if busy {
 			continue
 		}
-		s.now += (s.rules.OrganizerHold + s.rules.SetHold).Milliseconds()
+		s.now += (s.rules.OrganizerHold + s.rules.SetHold + s.rules.RepeatAfter).Milliseconds()
 		if !s.sweep() {
 			return
 		}

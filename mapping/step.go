@@ -33,10 +33,14 @@ func (s Status) Done() bool { return s >= Acked }
 type Env struct {
 	Now        int64 // Unix milliseconds
 	Self       Cause // the input being processed
-	Generation int32 // of the consumer group session
+	Generation int32 // of the present session: higher than those of all earlier ones on this partition
 	// Replay says that the input may have been processed before, in a session
 	// that ended: it was in its topic when the present session began.
 	Replay bool
+	// Inherited says more: an instance that had the partition before, and may not
+	// know that it lost it, may have been processing the input when the session
+	// began. What it sent may still be on its way, and arrive after what is sent now.
+	Inherited bool
 	// Status tells about a cause of the same partition, without waiting.
 	Status func(Cause) Status
 	// Settle is Status that waits while the cause is in flight. An error means
@@ -83,6 +87,8 @@ type Effects struct {
 	Memberships []MembershipChange
 	Rejections  []Rejection
 	Counts      []Reason
+
+	rewrite bool // write the row whether it changed or not
 }
 
 // step is one run of a step function over one entity.
@@ -95,6 +101,7 @@ type step struct {
 
 	fresh  bool   // the input is a legacy record not accounted for before
 	keeps  bool   // the facts that the input replaces are to be kept
+	again  bool   // send and write what comes out, proven or not
 	before uint64 // digest of the claim that stood before this step, 0 for none
 }
 
@@ -110,6 +117,26 @@ func newStep(r *Rules, env *Env, key string, e *statepb.Entity) *step {
 		e.Spread = &statepb.Claim{} // void, but there was one: see spreadNews
 	}
 	return s
+}
+
+// newSlimStep is newStep for an entity with a slim record.
+func newSlimStep(r *Rules, env *Env, key string, e *statepb.Entity) *step {
+	if env.Inherited && r.RepeatAfter > 0 {
+		e.ResendAt = env.Now + r.RepeatAfter.Milliseconds()
+	}
+	return newStep(r, env, key, e)
+}
+
+// command takes notice of a command to this entity alone.
+func (s *step) command(cmd *statepb.Loop) {
+	due := s.e.ResendAt != 0 && s.env.Now >= s.e.ResendAt
+	if cmd.GetKind() != statepb.Loop_RESEND && !due {
+		return
+	}
+	s.again, s.out.rewrite, s.e.ResendAt = true, true, 0
+	if cmd.GetBelow() {
+		s.loop(s.key, statepb.Loop_RESEND_BELOW)
+	}
 }
 
 // review takes from a claim what the present input puts in doubt.
@@ -327,7 +354,7 @@ func (s *step) endHold() { s.e.HoldSince = 0 }
 func (s *step) emit(stream Stream, id string, value []byte, counts []Reason) bool {
 	s.e.Wait = nil
 	digest := xxhash.Sum64(value)
-	if s.proven(s.e.Sent, digest) {
+	if !s.again && s.proven(s.e.Sent, digest) {
 		s.finish(statepb.Disposition_UNCHANGED)
 		return false
 	}

@@ -44,7 +44,7 @@ func TestDirectoryChange(t *testing.T) {
 		rules.Directory = parse(c.directory)
 		recheck.Offset++
 		statuses[recheck] = Acked
-		out := rules.EventRecheck(testEnv(recheck, statuses), "event1", st)
+		out := rules.EventCommand(testEnv(recheck, statuses), "event1", st, Recheck("event1").Command)
 		if len(out.Emits) != c.emits {
 			t.Errorf("%s: %d emissions, want %d", c.name, len(out.Emits), c.emits)
 		}

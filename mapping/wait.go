@@ -19,6 +19,20 @@ func EntityOf(row *statepb.Row) *statepb.Entity {
 	return nil
 }
 
+// WaitingOf says why a row is in the index of waiting keys, since when, and until
+// when (Unix milliseconds, 0: without limit). ok is false for one that is not.
+func WaitingOf(row *statepb.Row) (reason WaitReason, since, deadline int64, ok bool) {
+	e := EntityOf(row)
+	w, resend := e.GetWait(), e.GetResendAt()
+	switch {
+	case w == nil:
+		return WaitRepeat, resend, resend, resend != 0
+	case resend == 0 || w.GetDeadline() != 0 && w.GetDeadline() < resend:
+		return WaitReason(w.GetReason()), w.GetSince(), w.GetDeadline(), true
+	}
+	return WaitReason(w.GetReason()), w.GetSince(), resend, true
+}
+
 // Wakes tells whether a RELEASE below parent concerns a key that waits for
 // reason: an event releases its orders, an order its refunds. An order that
 // waits for a set is no part of it: new sets are spread to all orders.

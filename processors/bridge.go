@@ -2,7 +2,6 @@ package processors
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -35,6 +34,8 @@ type Config struct {
 	StateDir       string
 	SweepInterval  time.Duration
 	SessionTimeout time.Duration
+	// StopTimeout bounds the end of an instance, from its beginning on; 0 is DefaultStopTimeout.
+	StopTimeout time.Duration
 	// AcceptForeignOffsets goes on from committed offsets that this program did not commit.
 	AcceptForeignOffsets bool
 
@@ -47,10 +48,13 @@ type Bridge struct {
 	cfg     Config
 	topics  Topics
 	log     *slog.Logger
-	rules   atomic.Pointer[mapping.Rules]
+	rules   rulebook
 	metrics *Metrics
 	stores  *store.Registry
+	end     *ending
 	gate    atomic.Pointer[group]
+	// organizers, like gate, are the group that runs at present.
+	organizers atomic.Pointer[group]
 }
 
 // New checks the configuration. Nothing is connected yet.
@@ -61,11 +65,14 @@ func New(cfg Config) (*Bridge, error) {
 	if err := cfg.Topics.Validate(); err != nil {
 		return nil, err
 	}
+	if limit, want := cfg.maxInternalBytes(), cfg.Rules.InternalBytes(); limit < want {
+		return nil, fmt.Errorf("internal topics take records of %d bytes: slim records of %d bytes want at least %d, of topics and of the state cluster's producer", limit, cfg.Rules.MaxRecordBytes, want)
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	b := &Bridge{cfg: cfg, topics: cfg.Topics, log: cfg.Log, metrics: newMetrics()}
-	b.rules.Store(cfg.Rules)
+	b := &Bridge{cfg: cfg, topics: cfg.Topics, log: cfg.Log, metrics: newMetrics(), end: newEnding(cfg)}
+	b.rules.publish(cfg.Rules)
 	return b, nil
 }
 
@@ -75,15 +82,19 @@ func (b *Bridge) Metrics() *Metrics { return b.metrics }
 // SetDirectory puts another directory to use. Events that it touches are emitted
 // again by the next sweep.
 func (b *Bridge) SetDirectory(d *directory.Directory) {
-	rules := *b.rules.Load()
+	rules := *b.rules.current()
 	rules.Directory = d
-	b.rules.Store(&rules)
+	b.rules.publish(&rules)
 }
 
-// Run runs the instance until ctx ends, and returns nil then; or until a
-// processor fails, and returns its error. A Bridge runs once.
-func (b *Bridge) Run(ctx context.Context) error {
-	admins, closeAdmins, err := OpenAdmins(b.cfg.Source, b.cfg.State, b.cfg.Target)
+// Run runs the instance until ctx ends or something fails, and returns when
+// everything has ended, which takes StopTimeout and some seconds at most. It
+// returns nil when ctx has ended and all that was begun was acknowledged. A Bridge
+// runs once.
+func (b *Bridge) Run(ctx context.Context) error { return b.end.run(ctx, b.run) }
+
+func (b *Bridge) run(ctx context.Context) error {
+	admins, closeAdmins, err := openAdmins(b.end.wire, b.cfg.Source, b.cfg.State, b.cfg.Target)
 	if err != nil {
 		return err
 	}
@@ -105,37 +116,38 @@ func (b *Bridge) Run(ctx context.Context) error {
 	return b.runGroups(ctx, admins)
 }
 
-// runGroups runs all processors and the sweeper; the first error ends them all.
+// runGroups runs all processors and the sweeper; the first failure ends them all.
 func (b *Bridge) runGroups(ctx context.Context, admins kafka.Admins) error {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
 	var running sync.WaitGroup
-	start := func(name string, run func(context.Context) error) {
+	defer running.Wait()
+	start := func(name, owes string, run func(context.Context) error) {
+		b.end.started(name, owes)
 		running.Go(func() {
+			defer b.end.ended(name)
 			if err := run(ctx); err != nil {
-				stop(fmt.Errorf("%s: %w", name, err))
+				b.end.fail(fmt.Errorf("%s: %w", name, withoutKeys(err)))
 			}
 		})
 	}
 	for _, s := range mapping.Streams {
 		p, err := b.intakeProcessor(admins, s)
 		if err != nil {
-			stop(err)
-			break
+			b.end.fail(err) // before the others are waited for
+			return nil
 		}
-		start(string(b.topics.intakeGroup(s)), p.Run)
+		name := string(b.topics.intakeGroup(s))
+		start(name, offsetsOf(name, kafka.SourceCluster), p.Run)
 	}
-	if err := b.startTables(admins, start); err != nil {
-		stop(err)
-	}
-	running.Wait()
-	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && cause != nil {
-		return cause
-	}
+	b.end.fail(b.startTables(admins, start))
 	return nil
 }
 
-func (b *Bridge) startTables(admins kafka.Admins, start func(string, func(context.Context) error)) error {
+// offsetsOf is what a group owes until it has ended.
+func offsetsOf(group, cluster string) string {
+	return fmt.Sprintf("the offsets of group %s on the %s cluster", group, cluster)
+}
+
+func (b *Bridge) startTables(admins kafka.Admins, start func(name, owes string, run func(context.Context) error)) error {
 	org := &organizers{b.newGroup(b.topics.organizersGroup(), admins[kafka.StateCluster], false)}
 	orgProcessor, err := b.processor(org.group, org.graph(), b.cfg.State)
 	if err != nil {
@@ -146,10 +158,11 @@ func (b *Bridge) startTables(admins kafka.Admins, start func(string, func(contex
 	if err != nil {
 		return err
 	}
+	b.organizers.Store(org.group)
 	b.gate.Store(g.group)
-	start(string(org.name), orgProcessor.Run)
-	start(string(g.name), gateProcessor.Run)
-	start("sweep", b.sweep)
+	start(string(org.name), offsetsOf(string(org.name), kafka.StateCluster), orgProcessor.Run)
+	start(string(g.name), offsetsOf(string(g.name), kafka.StateCluster), gateProcessor.Run)
+	start("sweep", "commands of the sweep to topic "+loopOf(g.name), b.sweep)
 	return nil
 }
 
@@ -159,6 +172,9 @@ func (b *Bridge) intakeProcessor(admins kafka.Admins, s mapping.Stream) (*goka.P
 	return b.processor(in.group, in.graph(), b.cfg.Source)
 }
 
+// cleanupTimeout is well inside the rebalance timeout of the client profile (guard G4).
+const cleanupTimeout = kafka.DefaultRebalanceTimeout / 2
+
 // newGroup prepares a group whose inputs are on the cluster of admin.
 func (b *Bridge) newGroup(name goka.Group, admin *kafka.Admin, keepRecords bool) *group {
 	tracker := kafka.NewTracker(kafka.TrackerOptions{
@@ -167,21 +183,29 @@ func (b *Bridge) newGroup(name goka.Group, admin *kafka.Admin, keepRecords bool)
 		Commits: func(topics map[string][]int32) (map[string]map[int32]kafka.Commit, error) {
 			return admin.GroupCommits(string(name), topics)
 		},
+		Log:            b.log.With("group", string(name)),
+		Failed:         func(err error) { b.end.fail(fmt.Errorf("%s: %w", name, err)) },
+		CleanupTimeout: cleanupTimeout,
+		Overdue:        func() { b.end.overdue(string(name), cleanupTimeout) },
 	})
-	return newGroup(b, name, tracker, b.stores)
+	g := newGroup(b, name, tracker, b.stores)
+	g.admin = admin
+	return g
 }
 
 // processor builds the Goka processor of a group whose inputs and table are on one cluster.
 func (b *Bridge) processor(g *group, graph *goka.GroupGraph, inputs kafka.Cluster) (*goka.Processor, error) {
+	wired := kafka.ClientOptions{Wire: b.end.wire}
 	consumer := func() (*sarama.Config, error) {
-		return inputs.ConsumerConfig(kafka.ConsumerOptions{SessionTimeout: b.cfg.SessionTimeout})
+		return inputs.ConsumerConfig(kafka.ConsumerOptions{ClientOptions: wired, SessionTimeout: b.cfg.SessionTimeout})
 	}
 	p, err := goka.NewProcessor(inputs.Brokers, graph,
 		goka.WithClientID(inputs.ClientID),
 		goka.WithHasher(newPrefixHasher),
 		goka.WithNilHandling(goka.NilProcess),
 		goka.WithLogger(gokaLogger{b.log.With("group", string(g.name))}),
-		goka.WithStorageBuilder(b.stores.Builder()),
+		goka.WithStorageBuilder(g.fenced(b.stores.Builder())),
+		goka.WithUpdateCallback(g.recoverRow),
 		goka.WithConsumerGroupBuilder(g.tracker.Builder(func(brokers []string, group, _ string) (sarama.ConsumerGroup, error) {
 			cfg, err := consumer()
 			if err != nil {
@@ -197,7 +221,7 @@ func (b *Bridge) processor(g *group, graph *goka.GroupGraph, inputs kafka.Cluste
 			return sarama.NewConsumer(brokers, cfg)
 		}),
 		goka.WithTopicManagerBuilder(func(brokers []string) (goka.TopicManager, error) {
-			cfg, err := inputs.AdminConfig(kafka.ClientOptions{})
+			cfg, err := inputs.AdminConfig(wired)
 			if err != nil {
 				return nil, err
 			}
@@ -219,7 +243,15 @@ func (b *Bridge) checkTopics(ctx context.Context, admins kafka.Admins) error {
 	if err := CheckTopics(admins, b.topics, b.cfg.Settings); err != nil {
 		return err
 	}
-	return kafka.CheckIdentity(ctx, admins[kafka.StateCluster], b.topics.Identity(), b.topics.StateTopics())
+	legacy, err := admins[kafka.SourceCluster].LegacyIdentity(b.topics.legacyByStream())
+	if err != nil {
+		return fmt.Errorf("%s cluster: %w", kafka.SourceCluster, err)
+	}
+	if unknown := len(legacy) - len(legacy.Known()); unknown > 0 {
+		b.log.Warn("the brokers of the source cluster are older than Kafka 2.8 and give topics no ids: should a legacy topic be deleted and created again, the bridge cannot tell, and its state will not fit it; build it anew then",
+			"topics", unknown)
+	}
+	return kafka.CheckIdentity(ctx, admins[kafka.StateCluster], b.topics.Identity(), b.topics.StateTopics(), legacy)
 }
 
 // CheckTopics reports topics that are missing or wrong, in one error.
@@ -251,6 +283,10 @@ func (e *MissingTopicsError) Error() string {
 
 // OpenAdmins connects to the three clusters. Clusters that are configured alike share a client.
 func OpenAdmins(source, state, target kafka.Cluster) (kafka.Admins, func(), error) {
+	return openAdmins(nil, source, state, target)
+}
+
+func openAdmins(w *kafka.Wire, source, state, target kafka.Cluster) (kafka.Admins, func(), error) {
 	admins := kafka.Admins{}
 	closeAll := func() {
 		closed := map[*kafka.Admin]bool{}
@@ -265,7 +301,7 @@ func OpenAdmins(source, state, target kafka.Cluster) (kafka.Admins, func(), erro
 		name    string
 		cluster kafka.Cluster
 	}{{kafka.SourceCluster, source}, {kafka.TargetCluster, target}, {kafka.StateCluster, state}} {
-		a, err := kafka.NewAdmin(c.cluster)
+		a, err := kafka.NewAdminOver(w, c.cluster)
 		if err != nil {
 			closeAll()
 			return nil, nil, fmt.Errorf("%s cluster: %w", c.name, err)

@@ -20,7 +20,17 @@ func TestSmallSeason(t *testing.T) {
 	})
 }
 
-// TestEncodings is the same in the other encodings of the slim contract, with the
+// TestTransactionalSource is one instance over legacy topics that are written to in
+// transactions: it reads what was committed, and it can be seen when that is done.
+func TestTransactionalSource(t *testing.T) {
+	w := newWorld(t, kafkatest.Kafka(t), 2, season.Config{Orders: 300, Seed: 6, Hostile: 0.05})
+	w.produceInTransactions()
+	in := w.start(t.TempDir())
+	w.check(w.drain(in))
+	w.leave(in)
+}
+
+// TestEncodings is a season in the other encodings of the slim contract, with the
 // source on another cluster than the target.
 func TestEncodings(t *testing.T) {
 	for _, c := range []struct {

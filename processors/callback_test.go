@@ -2,6 +2,7 @@ package processors
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -69,24 +70,74 @@ func TestIntakeAfterItsSessionIsNotCommitted(t *testing.T) {
 	}
 }
 
+// A record that is to be quarantined is taken from the session's window. When that
+// has gone, a record without the original's key, value and headers must not stand in for it.
+func TestIntakeSendsNothingOfARecordThatIsGone(t *testing.T) {
+	for _, ended := range []bool{true, false} {
+		t.Run(fmt.Sprint("ended=", ended), func(t *testing.T) {
+			s := newStubSession(t, "events", 7) // its tracker keeps no records
+			in := &intake{group: newGroup(testBridge(), "bridge-intake-events", s.tracker, nil), stream: mapping.Events}
+			var sent []string
+			in.producer = kafka.NewProducer(nil, kafka.ProducerHooks{
+				Route: func(topic string) (sarama.AsyncProducer, error) {
+					sent = append(sent, topic)
+					return nil, errors.New("no broker")
+				},
+				Refused: func(error) {},
+			})
+			if ended {
+				s.end()
+			}
+			ctx := &stubContext{ctx: s.ctx, topic: "events", offset: 7, emit: func(topic string) { sent = append(sent, topic) }}
+			if failed := panics(func() { in.record(ctx, []byte("nonsense")) }); failed == ended {
+				t.Errorf("the callback fails: %t", failed)
+			}
+			s.asGokaSeesIt.MarkOffset("events", 0, 8, "")
+			if len(sent) != 0 || len(s.marks) != 0 {
+				t.Errorf("sent to %q, marks %q; want nothing, and that the record comes again", sent, s.marks)
+			}
+			if n := in.b.metrics.Consumed()[mapping.Events.String()]; n != 0 {
+				t.Errorf("%d records counted as consumed", n)
+			}
+		})
+	}
+}
+
+func panics(f func()) (panicked bool) {
+	defer func() { panicked = recover() != nil }()
+	f()
+	return false
+}
+
 func testBridge() *Bridge {
 	b := &Bridge{topics: testTopics(), metrics: newMetrics()}
-	b.rules.Store(&mapping.Rules{Directory: directory.Empty(), MaxRecordBytes: mapping.DefaultMaxRecordBytes})
+	b.rules.publish(&mapping.Rules{
+		Encoding: testEncoding, Directory: directory.Empty(), DefaultLocation: time.UTC, MaxRecordBytes: mapping.DefaultMaxRecordBytes,
+	})
 	return b
 }
 
-func newTestGate(t *testing.T, s *stubSession) *gate {
+func newTestStores(t *testing.T) *store.Registry {
 	t.Helper()
 	stores, err := store.NewRegistry(store.Options{Dir: t.TempDir(), Indexer: waiting, IndexVersion: waitingVersion})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { stores.Close() })
+	return stores
+}
+
+func newTestGate(t *testing.T, s *stubSession) *gate {
+	t.Helper()
+	stores := newTestStores(t)
 	b := testBridge()
-	if _, err := stores.Builder()(tableOf(b.topics.gateGroup()), 0); err != nil {
+	st, err := stores.Builder()(tableOf(b.topics.gateGroup()), 0)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return &gate{newGroup(b, b.topics.gateGroup(), s.tracker, stores)}
+	g := newGroup(b, b.topics.gateGroup(), s.tracker, stores)
+	g.fences.Store(int32(0), &fence{Store: st.(*store.Store), g: g, live: true, generation: 1})
+	return &gate{g}
 }
 
 type gokaContext = goka.Context // has a method of its own name
@@ -99,17 +150,31 @@ type stubContext struct {
 	key    string
 	offset int64
 	refuse bool
+	set    func(value []byte) // nil: SetValue writes nothing
+	emit   func(topic string)
 }
 
-func (c *stubContext) Context() context.Context                             { return c.ctx }
-func (c *stubContext) Topic() goka.Stream                                   { return goka.Stream(c.topic) }
-func (c *stubContext) Partition() int32                                     { return 0 }
-func (c *stubContext) Offset() int64                                        { return c.offset }
-func (c *stubContext) Key() string                                          { return c.key }
-func (c *stubContext) Timestamp() time.Time                                 { return time.Time{} }
-func (c *stubContext) Emit(goka.Stream, string, any, ...goka.ContextOption) {}
-func (c *stubContext) SetValue(any, ...goka.ContextOption)                  { c.failIf(c.refuse) }
-func (c *stubContext) Fail(error)                                           { c.failIf(true) }
+func (c *stubContext) Context() context.Context { return c.ctx }
+func (c *stubContext) Topic() goka.Stream       { return goka.Stream(c.topic) }
+func (c *stubContext) Partition() int32         { return 0 }
+func (c *stubContext) Offset() int64            { return c.offset }
+func (c *stubContext) Key() string              { return c.key }
+func (c *stubContext) Timestamp() time.Time     { return time.Time{} }
+func (c *stubContext) DeferCommit() func(error) { return func(error) {} }
+func (c *stubContext) Fail(error)               { c.failIf(true) }
+
+func (c *stubContext) Emit(topic goka.Stream, _ string, _ any, _ ...goka.ContextOption) {
+	if c.emit != nil {
+		c.emit(string(topic))
+	}
+}
+
+func (c *stubContext) SetValue(value any, _ ...goka.ContextOption) {
+	c.failIf(c.refuse)
+	if c.set != nil {
+		c.set(value.([]byte))
+	}
+}
 
 // failIf does as Goka: it panics, unless the session is over.
 func (c *stubContext) failIf(failed bool) {

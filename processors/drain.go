@@ -4,7 +4,10 @@ import (
 	"context"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+	"github.com/ticketscloud/vibe-bridge/mapping"
 )
 
 // WaitDrained waits until nothing is on its way in the deployment and no hold
@@ -25,7 +28,13 @@ func WaitDrained(ctx context.Context, admins kafka.Admins, cfg Config, step func
 			}
 		}
 		// Twice nothing to do and nothing new in between: nothing is on its way.
-		if now.Records == 0 && now == last {
+		over := false
+		if now == last {
+			if over, err = isOver(ctx, admins[kafka.SourceCluster], cfg, now); err != nil {
+				return nil, err
+			}
+		}
+		if over {
 			report, err := ReadReport(ctx, admins, cfg.State, cfg.Topics)
 			if err != nil || report.Holds == 0 {
 				return report, err
@@ -38,4 +47,41 @@ func WaitDrained(ctx context.Context, admins kafka.Admins, cfg Config, step func
 		case <-tick.C:
 		}
 	}
+}
+
+// mostMarkers bounds what is read again to learn that it holds no records.
+const mostMarkers = 10_000
+
+// isOver tells whether no record is on its way. A legacy topic that is written to
+// in transactions ends in a marker, or in what was aborted: nobody ever consumes
+// that, so that it looks like a lag.
+func isOver(ctx context.Context, source *kafka.Admin, cfg Config, lag Lag) (bool, error) {
+	if lag.Records == 0 {
+		return true, nil
+	}
+	if lag.Records > lag.Legacy || lag.Legacy > mostMarkers {
+		return false, nil
+	}
+	for _, s := range mapping.Streams {
+		group, topic := string(cfg.Topics.intakeGroup(s)), cfg.Topics.Legacy[s]
+		partitions, err := source.Partitions(topic)
+		if err != nil {
+			return false, err
+		}
+		commits, err := source.GroupCommits(group, map[string][]int32{topic: partitions})
+		if err != nil {
+			return false, err
+		}
+		from, records := map[int32]int64{}, 0
+		for p, c := range commits[topic] {
+			from[p] = c.Offset // below the beginning where there is none
+		}
+		if err := cfg.Source.ReadFrom(ctx, topic, from, func(*kgo.Record) { records++ }); err != nil {
+			return false, err
+		}
+		if records > 0 {
+			return false, nil
+		}
+	}
+	return true, nil
 }

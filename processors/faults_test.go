@@ -125,20 +125,6 @@ func (h *hole) startBridge(dir string) (*processors.Bridge, *instance) {
 	return b, in
 }
 
-// ended waits for an instance that ends by itself.
-func (h *hole) ended(in *instance) (err error) {
-	h.t.Helper()
-	kafkatest.Eventually(h.t, "the instance to end", func() bool {
-		select {
-		case err = <-in.done:
-			return true
-		default:
-			return false
-		}
-	})
-	return err
-}
-
 func (h *hole) slimKeys(s mapping.Stream) map[string]bool {
 	h.t.Helper()
 	keys := map[string]bool{}

@@ -37,7 +37,9 @@ func (g *gate) command(ctx goka.Context, value any) { g.process(ctx, value, &sta
 
 func (g *gate) process(ctx goka.Context, value any, in proto.Message) {
 	defer g.begin(ctx)()
-	out, ok := g.step(ctx, value, in, g.b.rules.Load().Gate)
+	rules := g.b.rules.open()
+	defer rules.close()
+	out, ok := g.step(ctx, value, in, rules.Gate)
 	if !ok {
 		return
 	}
@@ -51,7 +53,7 @@ func (g *gate) process(ctx goka.Context, value any, in proto.Message) {
 		g.reject(ctx, r)
 	}
 	if out.Scan != nil {
-		g.scan(ctx, out.Scan, func(key string) { ctx.Loopback(key, marshal(mapping.Recheck(key).Command)) })
+		g.scan(ctx, out.Scan, func(key string) { ctx.Loopback(key, marshal(out.Scan.Command(key).Command)) })
 	}
 }
 
@@ -61,7 +63,7 @@ func (g *gate) emit(ctx goka.Context, e mapping.Emit) {
 		source = slim.Source(g.b.topics.Legacy[e.Stream], e.Source.GetPartition(), e.Source.GetOffset())
 	}
 	headers := goka.Headers{}
-	for _, h := range slim.Headers(g.b.rules.Load().Encoding, g.b.cfg.ApplicationID, source) {
+	for _, h := range slim.Headers(g.b.rules.current().Encoding, g.b.cfg.ApplicationID, source) {
 		headers[h.Key] = h.Value
 	}
 	ctx.Emit(goka.Stream(g.b.topics.Slim[e.Stream]), e.Key, e.Value, goka.WithCtxEmitHeaders(headers))
@@ -72,8 +74,6 @@ func (g *gate) emit(ctx goka.Context, e mapping.Emit) {
 // where it is.
 func (g *gate) reject(ctx goka.Context, r mapping.Rejection) {
 	m := &sarama.ProducerMessage{Topic: g.b.topics.Quarantine()}
-	for _, h := range mapping.QuarantineHeaders(g.b.topics.Legacy[r.Stream], r.Source.GetPartition(), r.Source.GetOffset(), mapping.StageGate, r.Reason) {
-		m.Headers = append(m.Headers, sarama.RecordHeader{Key: []byte(h.Key), Value: h.Value})
-	}
+	addHeaders(m, mapping.QuarantineHeaders(g.b.topics.Legacy[r.Stream], r.Source.GetPartition(), r.Source.GetOffset(), mapping.StageGate, r.Reason))
 	g.send(ctx, m)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -21,9 +22,11 @@ type group struct {
 	name     goka.Group
 	tracker  *kafka.Tracker
 	producer *kafka.Producer
+	admin    *kafka.Admin    // of the cluster with the group's inputs and table
 	stores   *store.Registry // nil for a group without state
 	inputs   map[string]int32
 	byNumber map[int32]string
+	fences   sync.Map // partition to *fence, of the present session
 }
 
 func newGroup(b *Bridge, name goka.Group, tracker *kafka.Tracker, stores *store.Registry) *group {
@@ -39,12 +42,20 @@ func newGroup(b *Bridge, name goka.Group, tracker *kafka.Tracker, stores *store.
 // A callback that ends after its session is abandoned, whatever it did: ctx.Fail
 // returns once the session is over, inside Goka's own SetValue and Delete too, and
 // Goka would take the record for done although nothing of it was written.
+//
+// A callback that fails ends the instance at once: Goka says so only when the
+// other records of the partition have been acknowledged, which may take for ever.
 func (g *group) begin(ctx goka.Context) (end func()) {
 	topic, partition, offset := string(ctx.Topic()), ctx.Partition(), ctx.Offset()
 	g.tracker.Begin(topic, partition, offset)
 	return func() {
 		if ctx.Context().Err() != nil {
 			g.tracker.Abandon(topic, partition, offset)
+		}
+		if v := recover(); v != nil {
+			err := callbackFailure(ctx, v)
+			g.tracker.Fail(err)
+			panic(err) // Goka's to handle, on the stack of the callback still
 		}
 	}
 }
@@ -70,15 +81,15 @@ func (g *group) step(ctx goka.Context, value any, in proto.Message,
 		ctx.Fail(fmt.Errorf("%s: no store of partition %d", g.name, ctx.Partition()))
 		return out, false
 	}
-	out, err := run(g.env(ctx, st), ctx.Key(), st.Get, in)
+	env, err := g.env(ctx, st)
+	if err == nil {
+		out, err = run(env, ctx.Key(), st.Get, in)
+	}
 	if err != nil {
 		g.giveUp(ctx, err)
 		return out, false
 	}
-	switch {
-	case out.Delete:
-		ctx.Delete()
-	case out.Value != nil:
+	if out.Value != nil {
 		ctx.SetValue(out.Value)
 	}
 	for _, l := range out.Loops {
@@ -107,13 +118,19 @@ func (g *group) giveUp(ctx goka.Context, err error) {
 	}
 }
 
-func (g *group) env(ctx goka.Context, st *store.Store) *mapping.Env {
+func (g *group) env(ctx goka.Context, st *store.Store) (*mapping.Env, error) {
 	topic, partition := string(ctx.Topic()), ctx.Partition()
+	f := g.fence(partition)
+	if f == nil {
+		return nil, fmt.Errorf("%s: partition %d has no session", g.name, partition)
+	}
+	generation := f.sessionGeneration()
 	return &mapping.Env{
 		Now:        time.Now().UnixMilli(),
 		Self:       mapping.Cause{Topic: g.inputs[topic], Offset: ctx.Offset()},
-		Generation: g.tracker.Generation(),
+		Generation: generation,
 		Replay:     g.tracker.MayReplay(topic, partition, ctx.Offset()),
+		Inherited:  generation > 1 && g.tracker.Inherited(topic, partition, ctx.Offset()),
 		Status:     func(c mapping.Cause) mapping.Status { return g.status(c, partition) },
 		Settle:     func(c mapping.Cause) (mapping.Status, error) { return g.settle(ctx.Context(), c, partition) },
 		Waiting: func(prefix string) bool {
@@ -121,7 +138,7 @@ func (g *group) env(ctx goka.Context, st *store.Store) *mapping.Env {
 			err := st.ScanWaiting(prefix, "", 1, func(string, store.Waiting) bool { found = true; return false })
 			return found || err != nil // a scan that fails here fails again where it can be reported
 		},
-	}
+	}, nil
 }
 
 func (g *group) status(c mapping.Cause, partition int32) mapping.Status {
@@ -166,9 +183,9 @@ func (g *group) scan(ctx goka.Context, s *mapping.Scan, visit func(key string)) 
 		return
 	}
 	seen, last := 0, ""
-	each := func(key string, wait mapping.WaitReason) bool {
+	each := func(key string, wanted bool) bool {
 		seen, last = seen+1, key
-		if s.Wanted(key, wait) {
+		if wanted {
 			visit(key)
 		}
 		return true
@@ -176,10 +193,12 @@ func (g *group) scan(ctx goka.Context, s *mapping.Scan, visit func(key string)) 
 	var err error
 	if s.Waiting {
 		err = st.ScanWaiting(s.Prefix, s.After, mapping.PageSize, func(key string, w store.Waiting) bool {
-			return each(key, mapping.WaitReason(w.Reason))
+			return each(key, s.Wanted(key, mapping.WaitReason(w.Reason)))
 		})
 	} else {
-		err = st.Scan(s.Prefix, s.After, mapping.PageSize, func(key string, _ []byte) bool { return each(key, mapping.WaitNone) })
+		err = st.Scan(s.Prefix, s.After, mapping.PageSize, func(key string, value []byte) bool {
+			return each(key, s.WantedRow(key, value))
+		})
 	}
 	if err != nil {
 		ctx.Fail(err)
@@ -197,12 +216,12 @@ func waiting(key string, value []byte) (store.Waiting, bool) {
 	if err != nil {
 		return store.Waiting{}, false
 	}
-	w := mapping.EntityOf(row).GetWait()
-	if w == nil {
+	reason, since, deadline, waits := mapping.WaitingOf(row)
+	if !waits {
 		return store.Waiting{}, false
 	}
-	return store.Waiting{Reason: uint8(w.GetReason()), Since: w.GetSince(), Deadline: w.GetDeadline()}, true
+	return store.Waiting{Reason: uint8(reason), Since: since, Deadline: deadline}, true
 }
 
 // waitingVersion is raised when the answers of waiting change.
-const waitingVersion = 1
+const waitingVersion = 2

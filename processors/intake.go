@@ -1,9 +1,12 @@
 package processors
 
 import (
+	"errors"
+
 	"github.com/IBM/sarama"
 	"github.com/lovoo/goka"
 
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 	"github.com/ticketscloud/vibe-bridge/mapping"
 	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
 )
@@ -28,35 +31,37 @@ func (in *intake) record(ctx goka.Context, value any) {
 	defer in.begin(ctx)()
 	raw, _ := value.([]byte) // nil for a tombstone
 	src := &statepb.Source{Partition: ctx.Partition(), Offset: ctx.Offset(), Time: ctx.Timestamp().UnixMilli()}
-	out := in.b.rules.Load().Intake(in.stream, src, raw)
+	out := in.b.rules.current().Intake(in.stream, src, raw)
 	out.Input.Settled = in.tracker.Settled(string(ctx.Topic()), ctx.Partition())
+	var rejected *sarama.ProducerMessage
+	if out.Quarantine != "" {
+		var err error
+		if rejected, err = in.rejected(ctx, out.Quarantine); err != nil {
+			in.giveUp(ctx, err) // before anything is sent: the replay sends all of it
+			return
+		}
+	}
 	in.b.metrics.consumed(in.stream)
 	in.b.metrics.count(out.Counts)
 	ctx.Emit(in.b.topics.internal(in.stream), out.Key, marshal(out.Input))
-	if out.Quarantine != "" {
-		in.quarantine(ctx, out.Quarantine)
+	if rejected != nil {
+		in.send(ctx, rejected)
 	}
 }
 
-// quarantine sends the record on as it came: key, headers and value untouched.
-// Goka would lose the order of headers and the difference between no key and an
-// empty one, so this does not go through it, but holds its commit back.
-func (in *intake) quarantine(ctx goka.Context, reason mapping.Reason) {
-	raw := in.tracker.Record(string(ctx.Topic()), ctx.Partition(), ctx.Offset())
-	m := &sarama.ProducerMessage{Topic: in.b.topics.Quarantine()}
-	if raw != nil {
-		if raw.Key != nil {
-			m.Key = sarama.ByteEncoder(raw.Key)
-		}
-		if raw.Value != nil {
-			m.Value = sarama.ByteEncoder(raw.Value)
-		}
-		for _, h := range raw.Headers {
-			m.Headers = append(m.Headers, *h)
-		}
+// rejected is the quarantine record: the legacy record as it came, or its place if
+// it is too large. Goka would lose the order of headers and the difference between no
+// key and an empty one, so it is taken from the tracker and sent past Goka. The
+// tracker keeps it for as long as its session lasts.
+func (in *intake) rejected(ctx goka.Context, reason mapping.Reason) (*sarama.ProducerMessage, error) {
+	topic, partition, offset := string(ctx.Topic()), ctx.Partition(), ctx.Offset()
+	raw := in.tracker.Record(topic, partition, offset)
+	switch {
+	case raw == nil && ctx.Context().Err() != nil:
+		return nil, kafka.ErrSessionOver
+	case raw == nil:
+		return nil, errors.New("the tracker does not keep the record that is to be quarantined")
 	}
-	for _, h := range mapping.QuarantineHeaders(string(ctx.Topic()), ctx.Partition(), ctx.Offset(), mapping.StageIntake, reason) {
-		m.Headers = append(m.Headers, sarama.RecordHeader{Key: []byte(h.Key), Value: h.Value})
-	}
-	in.send(ctx, m)
+	reasons := mapping.QuarantineHeaders(topic, partition, offset, mapping.StageIntake, reason)
+	return quarantineRecord(in.b.topics.Quarantine(), raw, reasons, in.b.maxInternalRecord()), nil
 }

@@ -30,7 +30,7 @@ func (o *organizers) command(ctx goka.Context, value any) { o.process(ctx, value
 
 func (o *organizers) process(ctx goka.Context, value any, in proto.Message) {
 	defer o.begin(ctx)()
-	out, ok := o.step(ctx, value, in, o.b.rules.Load().Organizers)
+	out, ok := o.step(ctx, value, in, o.b.rules.current().Organizers)
 	if !ok {
 		return
 	}

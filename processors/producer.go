@@ -29,7 +29,7 @@ func (g *group) buildProducer([]string, string, func() hash.Hash32) (goka.Produc
 	}
 	route := func(topic string) (sarama.AsyncProducer, error) {
 		switch {
-		case !g.b.topics.slimIs[topic]:
+		case g.b.topics.clusterOf(topic) == kafka.StateCluster:
 			return state, nil
 		case target == nil:
 			return nil, fmt.Errorf("group %s does not write slim records", g.name)
@@ -37,11 +37,20 @@ func (g *group) buildProducer([]string, string, func() hash.Hash32) (goka.Produc
 		return target, nil
 	}
 	g.producer = kafka.NewProducer(clients, kafka.ProducerHooks{Route: route, Refused: g.tracker.Fail, Observer: g.b.cfg.Observer})
+	g.b.end.producing(string(g.name), g.producer)
 	return g.producer, nil
 }
 
+// clusterOf tells where a topic that the bridge writes is.
+func (t Topics) clusterOf(topic string) string {
+	if t.slimIs[topic] {
+		return kafka.TargetCluster
+	}
+	return kafka.StateCluster
+}
+
 func (b *Bridge) client(c kafka.Cluster) (sarama.AsyncProducer, error) {
-	cfg, err := c.ProducerConfig(kafka.ProducerOptions{Partitioner: b.topics.partitioner})
+	cfg, err := c.ProducerConfig(kafka.ProducerOptions{ClientOptions: kafka.ClientOptions{Wire: b.end.wire}, Partitioner: b.topics.partitioner})
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +68,9 @@ type topicPartitioner struct {
 func (p topicPartitioner) Partition(m *sarama.ProducerMessage, partitions int32) (int32, error) {
 	if m.Key == nil {
 		return 0, nil // a quarantined record without a key
+	}
+	if pinned(m) {
+		return m.Partition, nil
 	}
 	key, err := m.Key.Encode()
 	if err != nil {

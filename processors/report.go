@@ -3,9 +3,8 @@ package processors
 import (
 	"context"
 	"fmt"
-	"time"
 
-	"github.com/IBM/sarama"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 	"github.com/ticketscloud/vibe-bridge/mapping"
@@ -17,6 +16,9 @@ type Report struct {
 	Accounts *mapping.Accounts
 	Waiting  map[string]int // keys that wait, by reason
 	Holds    int            // of those, keys whose wait has a limit
+	// Reset are the streams of which somebody has once set an offset by hand: what
+	// they say of consumed records has counted from there on and compares with nothing.
+	Reset []mapping.Stream
 }
 
 // ReadReport reads both tables from their changelogs. It takes memory for one
@@ -26,7 +28,7 @@ func ReadReport(ctx context.Context, admins kafka.Admins, state kafka.Cluster, t
 	for _, table := range t.Tables() {
 		rows, err := readTable(ctx, state, table)
 		if err != nil {
-			return nil, fmt.Errorf("read table %s: %w", table, err)
+			return nil, err
 		}
 		for key, value := range rows {
 			if err := r.add(key, value); err != nil {
@@ -35,11 +37,14 @@ func ReadReport(ctx context.Context, admins kafka.Admins, state kafka.Cluster, t
 		}
 	}
 	for _, s := range mapping.Streams {
-		n, err := ended(admins[kafka.SourceCluster], string(t.intakeGroup(s)), t.Legacy[s])
+		progress, err := progressOf(admins[kafka.SourceCluster], string(t.intakeGroup(s)), t.Legacy[s])
 		if err != nil {
 			return nil, err
 		}
-		r.Accounts[s].Consumed = n
+		r.Accounts[s].Consumed = progress.Ended
+		if progress.Reset {
+			r.Reset = append(r.Reset, s)
+		}
 	}
 	return r, nil
 }
@@ -59,88 +64,35 @@ func (r *Report) add(key string, value []byte) error {
 	return nil
 }
 
-// ended is how many records of a topic a group has ended, from its commits.
-func ended(a *kafka.Admin, group, topic string) (uint64, error) {
+// progressOf is how far a group has come in all partitions of a topic, from its commits.
+func progressOf(a *kafka.Admin, group, topic string) (sum kafka.Progress, err error) {
 	partitions, err := a.Partitions(topic)
 	if err != nil {
-		return 0, err
+		return sum, err
 	}
 	commits, err := a.GroupCommits(group, map[string][]int32{topic: partitions})
 	if err != nil {
-		return 0, err
+		return sum, err
 	}
-	var sum uint64
 	for _, c := range commits[topic] {
-		n, _ := kafka.EndedRecords(c)
-		sum += n
+		progress, ours := kafka.ProgressOf(c)
+		sum.Ended += progress.Ended
+		sum.Reset = sum.Reset || progress.Reset || !ours
 	}
 	return sum, nil
 }
 
 // readTable gives the newest value of every key of a compacted topic.
 func readTable(ctx context.Context, c kafka.Cluster, topic string) (map[string][]byte, error) {
-	cfg, err := c.ConsumerConfig(kafka.ConsumerOptions{})
-	if err != nil {
-		return nil, err
-	}
-	cfg.Consumer.MaxWaitTime = 50 * time.Millisecond // closing a partition waits for its last fetch
-	client, err := sarama.NewClient(c.Brokers, cfg)
-	if err != nil {
-		return nil, err
-	}
-	defer client.Close()
-	consumer, err := sarama.NewConsumerFromClient(client)
-	if err != nil {
-		return nil, err
-	}
-	defer consumer.Close()
-	partitions, err := client.Partitions(topic)
-	if err != nil {
-		return nil, err
-	}
 	rows := map[string][]byte{}
-	for _, p := range partitions {
-		if err := readPartition(ctx, client, consumer, topic, p, rows); err != nil {
-			return nil, err
+	err := c.Read(ctx, topic, func(r *kgo.Record) {
+		if r.Value == nil {
+			delete(rows, string(r.Key))
+			return
 		}
-	}
-	return rows, nil
-}
-
-func readPartition(ctx context.Context, client sarama.Client, consumer sarama.Consumer, topic string, p int32, rows map[string][]byte) error {
-	oldest, err := client.GetOffset(topic, p, sarama.OffsetOldest)
-	if err != nil {
-		return err
-	}
-	end, err := client.GetOffset(topic, p, sarama.OffsetNewest)
-	if err != nil || oldest >= end {
-		return err
-	}
-	pc, err := consumer.ConsumePartition(topic, p, oldest)
-	if err != nil {
-		return err
-	}
-	defer pc.Close()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case err := <-pc.Errors():
-			return err
-		case m := <-pc.Messages():
-			if m == nil {
-				return fmt.Errorf("partition %d ended early", p)
-			}
-			if m.Value == nil {
-				delete(rows, string(m.Key))
-			} else {
-				rows[string(m.Key)] = m.Value
-			}
-			if m.Offset >= end-1 {
-				return nil
-			}
-		}
-	}
+		rows[string(r.Key)] = r.Value
+	})
+	return rows, err
 }
 
 // Lag is how many records lie in all inputs of all groups that the groups have
@@ -148,6 +100,7 @@ func readPartition(ctx context.Context, client sarama.Client, consumer sarama.Co
 type Lag struct {
 	Records int64
 	Ends    int64
+	Legacy  int64 // of Records, those in the legacy topics
 }
 
 // ReadLag reads the lag of a deployment. It goes downstream: when it is 0 twice
@@ -159,6 +112,7 @@ func ReadLag(admins kafka.Admins, t Topics) (Lag, error) {
 			return lag, err
 		}
 	}
+	lag.Legacy = lag.Records
 	org, gate := t.organizersGroup(), t.gateGroup()
 	for _, in := range []struct{ group, topic string }{
 		{string(org), string(t.internal(mapping.Partners))},

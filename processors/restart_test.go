@@ -3,15 +3,20 @@ package processors_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+	"github.com/ticketscloud/vibe-bridge/internal/kafka/embedded"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
 	"github.com/ticketscloud/vibe-bridge/internal/season"
 	"github.com/ticketscloud/vibe-bridge/mapping"
@@ -126,6 +131,68 @@ func TestRecreatedTopicIsRefused(t *testing.T) {
 	})
 }
 
+// The same for a legacy topic: committed offsets and the marks in the state are
+// those of the topic that is gone.
+func TestRecreatedLegacyTopicIsRefused(t *testing.T) {
+	t.Parallel()
+	kafkatest.Each(t, func(t *testing.T, target kafkatest.Target) {
+		t.Parallel()
+		w := newWorld(t, target, 2, season.Config{Orders: 50, Seed: 12})
+		w.produce()
+		dir := t.TempDir()
+		in := w.start(dir)
+		w.drain(in)
+		w.leave(in)
+
+		topic := w.cfg.Topics.Legacy[mapping.Orders]
+		if err := w.admins[kafka.SourceCluster].Delete(t.Context(), []string{topic}); err != nil {
+			t.Fatal(err)
+		}
+		kafkatest.CreateTopic(t, w.source.Addrs, topic, 3, nil)
+		err := w.refused(dir)
+		var identity *kafka.IdentityError
+		if !errors.As(err, &identity) || !strings.Contains(err.Error(), "legacy topic "+topic+" was deleted and created again") {
+			t.Errorf("instance ended with %v, want an IdentityError that names %s", err, topic)
+		}
+	})
+}
+
+// A source that gives topics no ids is no reason to refuse, and said once.
+func TestSourceWithoutTopicIDs(t *testing.T) {
+	t.Parallel()
+	old := kafkatest.Embedded(t, embedded.Options{More: []kfake.Opt{kfake.MaxVersions(kversion.V2_6_0())}})
+	w := newWorldOn(t, old, kafkatest.Embedded(t, embedded.Options{}), 2, season.Config{Orders: 50, Seed: 15})
+	var log lines
+	w.cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+	w.produce()
+	in := w.start(t.TempDir())
+	w.check(w.drain(in))
+	w.leave(in)
+	if n := log.count("older than Kafka 2.8"); n != 1 {
+		t.Errorf("%d lines about topics without ids, want 1: %s", n, log.all())
+	}
+}
+
+// lines is a log that may be read while it is written.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) all() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func (l *lines) count(text string) int { return strings.Count(l.all(), text) }
+
 // recreate deletes a topic and creates it with the same settings.
 func (w *world) recreate(topic string) {
 	w.t.Helper()
@@ -204,6 +271,32 @@ func TestResetOffsetIsRefused(t *testing.T) {
 		w.check(w.drain(in))
 		w.leave(in)
 	})
+}
+
+// Where the offsets of a legacy topic were reset and accepted, the report says for
+// good that its count of consumed records is no longer comparable.
+func TestReportTellsOfResetOffsets(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kafkatest.Embedded(t, embedded.Options{}), 2, season.Config{Orders: 100, Seed: 14})
+	w.produce()
+	dir := t.TempDir()
+	in := w.start(dir)
+	if r := w.drain(in); len(r.Reset) != 0 {
+		t.Errorf("%v were reset, by the report", r.Reset)
+	}
+	w.leave(in)
+	intake, _ := w.cfg.Topics.Groups()
+	w.resetOffsets(intake[mapping.Orders], []string{w.cfg.Topics.Legacy[mapping.Orders]})
+	w.cfg.AcceptForeignOffsets = true
+	in = w.start(dir)
+	w.drain(in)
+	w.leave(in)
+	w.cfg.AcceptForeignOffsets = false
+	in = w.start(dir)
+	if r := w.drain(in); !slices.Equal(r.Reset, []mapping.Stream{mapping.Orders}) {
+		t.Errorf("%v were reset, by the report; want the orders", r.Reset)
+	}
+	w.leave(in)
 }
 
 // resetOffsets sets the group back to the beginning of its inputs.

@@ -3,6 +3,7 @@ package processors_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -46,8 +47,16 @@ func newWorld(t *testing.T, target kafkatest.Target, gatePartitions int32, s sea
 
 func newWorldOn(t *testing.T, source, target kafkatest.Target, gatePartitions int32, s season.Config) *world {
 	t.Helper()
+	return newWorldOnThree(t, source, target, target, gatePartitions, s)
+}
+
+func newWorldOnThree(t *testing.T, source, state, target kafkatest.Target, gatePartitions int32, s season.Config) *world {
+	t.Helper()
 	p := target.Prefix
-	cluster := kafka.Cluster{Brokers: target.Addrs, Replication: 1}.WithDefaults()
+	clusterOf := func(tg kafkatest.Target) kafka.Cluster {
+		return kafka.Cluster{Brokers: tg.Addrs, Replication: 1}.WithDefaults()
+	}
+	cluster := clusterOf(state)
 	d, err := directory.Parse(season.Directory(s), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +74,7 @@ func newWorldOn(t *testing.T, source, target kafkatest.Target, gatePartitions in
 			OrganizerHold: hold, SetHold: hold, MaxRecordBytes: mapping.DefaultMaxRecordBytes,
 		},
 		ApplicationID: "ticketscloud", SourceHeader: true,
-		Source: kafka.Cluster{Brokers: source.Addrs, Replication: 1}.WithDefaults(), State: cluster, Target: cluster,
+		Source: clusterOf(source), State: cluster, Target: clusterOf(target),
 		SweepInterval: 200 * time.Millisecond, SessionTimeout: 10 * time.Second,
 		Log: testLog(t), Observer: w.monitor,
 	}
@@ -310,4 +319,32 @@ func (w *world) compare(got, want map[string][]byte) {
 	if differing > 0 || len(want) == 0 {
 		w.t.Errorf("%d of %d newest records differ from dry-run's", differing, len(want))
 	}
+}
+
+// produceInTransactions is produce by a transactional producer, which leaves a marker
+// behind the last record of every partition, and then what it has aborted.
+func (w *world) produceInTransactions() {
+	w.t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(w.source.Addrs...), kgo.TransactionalID(w.source.Topic("id")))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer client.Close()
+	transaction := func(end kgo.TransactionEndTry, records []*kgo.Record) {
+		w.t.Helper()
+		ctx := w.t.Context()
+		if err := errors.Join(client.BeginTransaction(), client.ProduceSync(ctx, records...).FirstErr(), client.EndTransaction(ctx, end)); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	var records, aborted []*kgo.Record
+	for rec := range season.Generate(w.season) {
+		s := streamOf(rec.Topic)
+		w.produced[s]++
+		w.monitor.Legacy(rec.Topic, rec.Value)
+		records = append(records, &kgo.Record{Topic: w.cfg.Topics.Legacy[s], Key: rec.Key, Value: rec.Value, Timestamp: rec.Time})
+		aborted = append(aborted, &kgo.Record{Topic: w.cfg.Topics.Legacy[s], Key: rec.Key, Value: []byte("aborted")})
+	}
+	transaction(kgo.TryCommit, records)
+	transaction(kgo.TryAbort, aborted)
 }

@@ -22,7 +22,7 @@ func (b *Bridge) sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s := &sweeper{b: b, producer: producer, reviewed: map[int32]review{}}
+	s := newSweeper(b, producer)
 	defer s.close()
 	tick := time.NewTicker(b.cfg.SweepInterval)
 	defer tick.Stop()
@@ -45,8 +45,13 @@ func (b *Bridge) sweep(ctx context.Context) error {
 type sweeper struct {
 	b        *Bridge
 	producer sarama.AsyncProducer
-	reviewed map[int32]review
-	err      error // the first refused command
+	reviewed map[int32]review // by partition
+	checked  time.Time        // when the ends of the changelogs were last looked at
+	err      error            // the first refused command
+}
+
+func newSweeper(b *Bridge, producer sarama.AsyncProducer) *sweeper {
+	return &sweeper{b: b, producer: producer, reviewed: map[int32]review{}}
 }
 
 func (s *sweeper) refused(err *sarama.ProducerError) {
@@ -55,10 +60,12 @@ func (s *sweeper) refused(err *sarama.ProducerError) {
 	}
 }
 
-// review is what the events of a partition were last compared under.
+// review is what was last compared with what. Every session has a store of its
+// own, so another owner's rows are never taken for reviewed, and rules that come
+// back are another edition: events were decided under others meanwhile.
 type review struct {
-	generation int32
-	directory  uint64
+	st    *store.Store
+	rules *edition
 }
 
 func (s *sweeper) close() {
@@ -71,12 +78,13 @@ func (s *sweeper) close() {
 	}
 }
 
-// all sweeps the partitions that are open here. A store that closes meanwhile
-// gives an error; its next owner sweeps it.
+// all sweeps the partitions that are open here. One that is still being filled
+// from its changelog shows old rows and lacks others: it is swept when it is
+// recovered. A store that closes meanwhile gives an error; its next owner sweeps it.
 func (s *sweeper) all(ctx context.Context) {
 	table := tableOf(s.b.topics.gateGroup())
 	for p := range s.b.cfg.Settings.Partitions {
-		st := s.b.stores.Open(table, p)
+		st := s.b.stores.Recovered(table, p)
 		if st == nil {
 			delete(s.reviewed, p)
 			continue
@@ -85,6 +93,28 @@ func (s *sweeper) all(ctx context.Context) {
 			continue
 		}
 		s.review(ctx, p, st)
+	}
+	s.checkEnds()
+}
+
+// endsInterval is how often the ends of quiet changelogs are looked at.
+const endsInterval = 10 * time.Second
+
+// checkEnds looks for records of former owners where the session writes nothing.
+func (s *sweeper) checkEnds() {
+	if time.Since(s.checked) < endsInterval {
+		return
+	}
+	s.checked = time.Now()
+	for _, g := range []*group{s.b.organizers.Load(), s.b.gate.Load()} {
+		if g == nil {
+			continue
+		}
+		for _, f := range g.fences.Range {
+			if err := f.(*fence).checkEnd(); err != nil && s.err == nil {
+				s.err = err
+			}
+		}
 	}
 }
 
@@ -101,11 +131,13 @@ func (s *sweeper) due(ctx context.Context, st *store.Store) error {
 }
 
 // review compares the events of a partition with what the present directory
-// makes of them, once per session and directory.
+// makes of them, once per store and directory. It waits for the next sweep while
+// a callback runs that took the rules before that directory came: its row may be
+// written behind the review.
 func (s *sweeper) review(ctx context.Context, partition int32, st *store.Store) {
-	rules := s.b.rules.Load()
-	now := review{s.b.gate.Load().tracker.Generation(), rules.Directory.Digest()}
-	if s.reviewed[partition] == now {
+	rules, settled := s.b.rules.settled()
+	now := review{st, rules}
+	if !settled || s.reviewed[partition] == now {
 		return
 	}
 	for after := ""; ; {
@@ -119,12 +151,14 @@ func (s *sweeper) review(ctx context.Context, partition int32, st *store.Store) 
 		if drifted, err := rules.EventDrifted(value); err == nil && drifted {
 			s.recheck(ctx, key)
 		}
-		after = mapping.BehindEvent(key)
+		after = key
 	}
 	s.reviewed[partition] = now
 }
 
-// nextEvent finds the first event behind a key without visiting its orders.
+// nextEvent finds the first event behind a key. Of the orders of an event it
+// visits only the first. Ids are opaque, so other events may stand between an
+// event and its orders: E, E-1, E/ORDER.
 func nextEvent(st *store.Store, after string) (key string, value []byte, err error) {
 	for {
 		key = ""
@@ -160,20 +194,22 @@ func (s *sweeper) recheck(ctx context.Context, key string) {
 	}
 }
 
-// Waiting is what waits in the partitions of this instance, by reason. It visits
-// every waiting key.
+// Waiting is what waits in the partitions of this instance, by reason, those left
+// out that are still being recovered. It visits every waiting key.
 func (b *Bridge) Waiting() map[string]int64 {
 	n := map[string]int64{}
 	if b.gate.Load() == nil {
 		return n
 	}
 	for p := range b.cfg.Settings.Partitions {
-		st := b.stores.Open(tableOf(b.topics.gateGroup()), p)
+		st := b.stores.Recovered(tableOf(b.topics.gateGroup()), p)
 		if st == nil {
 			continue
 		}
 		_ = st.ScanWaiting("", "", int(st.WaitingCount()), func(_ string, w store.Waiting) bool { // a store that closes has nothing to show
-			n[mapping.WaitReason(w.Reason).String()]++
+			if reason := mapping.WaitReason(w.Reason); reason != mapping.WaitRepeat {
+				n[reason.String()]++
+			}
 			return true
 		})
 	}

@@ -205,6 +205,15 @@ func (t Topics) StateTopics() []string {
 	return names
 }
 
+// legacyByStream are the legacy topics by the default name of their stream.
+func (t Topics) legacyByStream() map[string]string {
+	names := map[string]string{}
+	for _, s := range mapping.Streams {
+		names[s.String()] = t.Legacy[s]
+	}
+	return names
+}
+
 // partition says where a record goes, by its topic (see Topics).
 func (t Topics) partition(topic string, key []byte, partitions int32) int32 {
 	if t.slimIs[topic] || topic == t.Quarantine() {

@@ -33,11 +33,11 @@ func bridgeConfig(c config.Config) (processors.Config, error) {
 		Rules:         rules,
 		ApplicationID: c.ApplicationID, SourceHeader: c.SourceHeader,
 		Source: c.Source, State: c.State, Target: c.Target,
-		StateDir: c.StateDir, SweepInterval: c.SweepInterval, SessionTimeout: c.SessionTimeout,
+		StateDir: c.StateDir, SweepInterval: c.SweepInterval, SessionTimeout: c.SessionTimeout, StopTimeout: c.StopTimeout,
 	}
 	// Facts and state rows may be larger than the slim records made of them.
 	cfg.Target.MaxMessageBytes = c.MaxMessageBytes
-	cfg.State.MaxMessageBytes = max(internalBytes, 4*c.MaxMessageBytes)
+	cfg.State.MaxMessageBytes = max(internalBytes, 6*c.MaxMessageBytes)
 	cfg.Settings = processors.TopicSettings{
 		Partitions: c.Partitions, SlimPartitions: c.Slim.Partitions,
 		Replication: c.Replication, MinInsync: c.MinInsync,
@@ -58,7 +58,7 @@ func bridgeRules(c config.Config) (*mapping.Rules, error) {
 	}
 	rules := &mapping.Rules{
 		Encoding: c.Encoding(), Directory: d, DefaultLocation: location,
-		OrganizerHold: c.Holds.Organizer, SetHold: c.Holds.Set, MaxRecordBytes: c.MaxMessageBytes,
+		OrganizerHold: c.Holds.Organizer, SetHold: c.Holds.Set, MaxRecordBytes: c.MaxMessageBytes, RepeatAfter: c.TakeoverRepeat,
 	}
 	if err := rules.Validate(); err != nil {
 		return nil, refuse(err)

@@ -1,15 +1,10 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
-	"github.com/IBM/sarama"
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/sasl"
-	"github.com/twmb/franz-go/pkg/sasl/plain"
-	"github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"github.com/ticketscloud/vibe-bridge/internal/config"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
@@ -77,53 +72,13 @@ func (f *clusterFlags) fromConfig(a *app) (kafka.Cluster, config.Config, error) 
 // has reached a broker and logged in before it returns; errors are
 // *kafka.ConnectError.
 func connect(c kafka.Cluster, opts ...kgo.Opt) (*kgo.Client, error) {
-	// The bridge's own client profile knows how to log in, and how to say what
-	// went wrong; only its network part is used.
-	profile, err := c.AdminConfig(kafka.ClientOptions{})
+	all, err := c.FranzOptions()
 	if err != nil {
-		return nil, fmt.Errorf("connect to Kafka: %w", err)
+		return nil, err
 	}
-	security, err := securityOptions(profile)
-	if err != nil {
-		return nil, fmt.Errorf("connect to Kafka: %w", err)
-	}
-	all := append([]kgo.Opt{
-		kgo.SeedBrokers(c.Brokers...),
-		kgo.ClientID(c.ClientID),
-		kgo.DialTimeout(c.ConnectTimeout),
-	}, security...)
 	client, err := kgo.NewClient(append(all, opts...)...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to Kafka: %w", err)
 	}
 	return client, nil
-}
-
-// securityOptions translates the network part of a sarama configuration.
-func securityOptions(profile *sarama.Config) ([]kgo.Opt, error) {
-	var opts []kgo.Opt
-	if profile.Net.TLS.Enable {
-		opts = append(opts, kgo.DialTLSConfig(profile.Net.TLS.Config))
-	}
-	if !profile.Net.SASL.Enable {
-		return opts, nil
-	}
-	mechanism, err := mechanismOf(profile)
-	if err != nil {
-		return nil, err
-	}
-	return append(opts, kgo.SASL(mechanism)), nil
-}
-
-func mechanismOf(profile *sarama.Config) (sasl.Mechanism, error) {
-	user, password := profile.Net.SASL.User, profile.Net.SASL.Password
-	switch profile.Net.SASL.Mechanism {
-	case kafka.MechanismPlain:
-		return plain.Auth{User: user, Pass: password}.AsMechanism(), nil
-	case kafka.MechanismScram256:
-		return scram.Auth{User: user, Pass: password}.AsSha256Mechanism(), nil
-	case kafka.MechanismScram512:
-		return scram.Auth{User: user, Pass: password}.AsSha512Mechanism(), nil
-	}
-	return nil, errors.New("no way to log in with the SASL mechanism " + string(profile.Net.SASL.Mechanism))
 }

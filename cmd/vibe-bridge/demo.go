@@ -104,6 +104,9 @@ func (o *demoOptions) print(w io.Writer, r *demo.Result) error {
 		fmt.Fprintf(w, "%-16s %9d %9d %9d %9d %7d %7d %9d %9d %8d\n", s, account.Consumed, account.Emitted, account.Unchanged,
 			sum(account.Skipped), account.Parked, sum(account.Quarantined), account.Tombstone, account.Superseded, account.Balance())
 	}
+	for _, s := range r.Reset {
+		fmt.Fprintf(w, "%s: its offsets were once reset by hand; consumed has counted from there on, so that its balance says nothing\n", s)
+	}
 	for _, s := range mapping.Streams {
 		printReasons(w, s.String()+" skipped", r.Accounts[s].Skipped)
 		printReasons(w, s.String()+" quarantined", r.Accounts[s].Quarantined)

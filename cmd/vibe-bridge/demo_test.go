@@ -187,11 +187,13 @@ func TestDemoJudgesItsResult(t *testing.T) {
 		wantText string
 		wantJSON string
 	}{
-		"good":                {func(*demo.Result) {}, true, codeOK, "order_violations 0, refund_violations 0", `"balanced":true`},
-		"a lost order":        {func(r *demo.Result) { r.Accounts[mapping.Orders].Consumed++ }, true, codeChecks, " 5        1\n", `"balanced":false`},
-		"a doubled partner":   {func(r *demo.Result) { r.Accounts[mapping.Partners].Emitted++ }, true, codeChecks, " 0       -1\n", `"balanced":false`},
-		"an order too early":  {func(r *demo.Result) { r.Violations.Orders = 1 }, true, codeChecks, "order_violations 1, refund_violations 0", `"order_violations":1`},
-		"a refund too early":  {func(r *demo.Result) { r.Violations.Refunds = 1 }, true, codeChecks, "order_violations 0, refund_violations 1", `"refund_violations":1`},
+		"good":               {func(*demo.Result) {}, true, codeOK, "order_violations 0, refund_violations 0", `"balanced":true`},
+		"a lost order":       {func(r *demo.Result) { r.Accounts[mapping.Orders].Consumed++ }, true, codeChecks, " 5        1\n", `"balanced":false`},
+		"a doubled partner":  {func(r *demo.Result) { r.Accounts[mapping.Partners].Emitted++ }, true, codeChecks, " 0       -1\n", `"balanced":false`},
+		"an order too early": {func(r *demo.Result) { r.Violations.Orders = 1 }, true, codeChecks, "order_violations 1, refund_violations 0", `"order_violations":1`},
+		"a refund too early": {func(r *demo.Result) { r.Violations.Refunds = 1 }, true, codeChecks, "order_violations 0, refund_violations 1", `"refund_violations":1`},
+		"offsets were reset": {func(r *demo.Result) { r.Reset = []mapping.Stream{mapping.Orders} }, true, codeOK,
+			"orders_done: its offsets were once reset by hand; consumed has counted from there on", `"consumed_reset":["orders_done"]`},
 		"ended in the middle": {func(r *demo.Result) { r.Accounts[mapping.Orders].Consumed++ }, false, codeOK, " 5        1\n", `"balanced":false`},
 	} {
 		t.Run(name, func(t *testing.T) {

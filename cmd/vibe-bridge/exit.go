@@ -60,11 +60,14 @@ func explain(err error) string {
 	text := err.Error()
 	var faulty *config.Error
 	var mismatch *kafka.MismatchError
+	var identity *kafka.IdentityError
 	switch {
 	case errors.As(err, &faulty):
 		text = strings.Replace(text, faulty.Error(), allProblems(faulty), 1)
 	case errors.As(err, &mismatch):
 		text = strings.Replace(text, mismatch.Error(), firstDifference(mismatch), 1)
+	case errors.As(err, &identity):
+		text = strings.Replace(text, identity.Error(), identity.Short(), 1)
 	}
 	return kafka.Explain(&saidError{err, firstOf(text)})
 }

@@ -40,12 +40,45 @@ type app struct {
 // run is the program: it takes what a process is given and returns its exit
 // code.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer, env []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, again, stop := onSignals()
 	defer stop()
-	// The first signal asks to end; a second one must not have to ask.
-	context.AfterFunc(ctx, stop)
+	code := make(chan int, 1)
+	go func() { code <- dispatch(ctx, args, &app{stdin: stdin, stdout: stdout, stderr: stderr, env: env}) }()
+	select {
+	case code := <-code:
+		return code
+	case <-again:
+		fmt.Fprintln(stderr, "vibe-bridge: told twice to stop: ended at once, with what was on its way left as it is")
+		return codeFailed
+	}
+}
 
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, env: env}
+// onSignals returns a context that the first signal to stop ends, and a channel
+// that the second one closes: the first asks, the second must not have to.
+func onSignals() (ctx context.Context, again <-chan struct{}, stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	twice, over := make(chan struct{}), make(chan struct{})
+	go func() {
+		for _, act := range []func(){cancel, func() { close(twice) }} {
+			select {
+			case <-signals:
+				act()
+			case <-over:
+				return
+			}
+		}
+	}()
+	return ctx, twice, func() {
+		signal.Stop(signals)
+		close(over)
+		cancel()
+	}
+}
+
+// dispatch runs the command that the arguments name, and returns its exit code.
+func dispatch(ctx context.Context, args []string, a *app) int {
 	root := newRoot(a)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
@@ -58,6 +91,6 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, env []string)
 	if !a.started {
 		err = usageError(cmd, err)
 	}
-	fmt.Fprintf(stderr, "vibe-bridge: %s\n", explain(err))
+	fmt.Fprintf(a.stderr, "vibe-bridge: %s\n", explain(err))
 	return exitCode(err)
 }

@@ -390,3 +390,15 @@ func TestRunErrors(t *testing.T) {
 		}
 	}
 }
+
+// What is to be done about topics that were created again is said in the one line
+// that a person sees.
+func TestIdentityErrorIsExplained(t *testing.T) {
+	err := fmt.Errorf("start: %w", &kafka.IdentityError{Lines: []string{"topic a was deleted", "topic b was deleted"}})
+	text := explain(err)
+	for _, part := range []string{"topic a was deleted (and 1 more). ", "To rebuild: ", "Or deploy under a new name."} {
+		if !strings.Contains(text, part) || strings.Contains(text, "\n") {
+			t.Errorf("explained without %q: %s", part, text)
+		}
+	}
+}

@@ -32,9 +32,12 @@ func newRunCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run --config FILE",
 		Short: "Run an instance of the bridge",
-		Long: `run runs one instance until it is told to stop (SIGTERM or Ctrl-C). Start more
-instances with the same configuration to share the work; each needs a state
-directory of its own. Topics must exist: see vibe-bridge topics.
+		Long: `run runs one instance until it is told to stop (SIGTERM or Ctrl-C). It then ends
+when all that is on its way is acknowledged, or after stop_timeout with exit code 1;
+nothing is lost by that. A second signal ends it at once.
+
+Start more instances with the same configuration to share the work; each needs a
+state directory of its own. Topics must exist: see vibe-bridge topics.
 
 The directory file is read again when it changes and on SIGHUP. With http.listen
 set, /metrics and /healthz answer there.

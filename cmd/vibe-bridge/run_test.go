@@ -355,3 +355,74 @@ func TestExampleConfiguration(t *testing.T) {
 		t.Errorf("the gate's table has %d partitions", n)
 	}
 }
+
+// An instance whose target is away ends within stop_timeout, says so with exit
+// code 1, and a new one goes on where it had to leave off.
+func TestStopWithoutTheTarget(t *testing.T) {
+	t.Parallel()
+	d, outage := newFragileDeployment(t, "stop_timeout: 2s\n")
+	in := d.run()
+	d.drain(in)
+	outage.Silence()
+	d.must("generate", "--config", d.config, "--add", "--orders", "100", "--seed", "8")
+	began := time.Now()
+	if code := in.stop(syscall.SIGTERM); code != codeFailed {
+		t.Errorf("exit code %d, want %d", code, codeFailed)
+	}
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("took %s", took)
+	}
+	last := lastLine(in.log.String())
+	for _, part := range []string{"vibe-bridge: the instance ended before everything was acknowledged", "stop_timeout (2s)", "nothing is lost"} {
+		if !strings.Contains(last, part) {
+			t.Errorf("the last line does not say %q: %s", part, last)
+		}
+	}
+	outage.End()
+	in = d.run()
+	if report := d.drain(in); !report.Accounts.Balanced() {
+		t.Errorf("accounts %+v", report.Accounts)
+	}
+	if code := in.stop(syscall.SIGTERM); code != codeOK {
+		t.Errorf("exit code %d: %s", code, &in.log)
+	}
+}
+
+// Who says it twice does not want to wait.
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, second := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
+		t.Run(second.String(), func(t *testing.T) {
+			t.Parallel()
+			d, outage := newFragileDeployment(t, "stop_timeout: 10m\n")
+			in := d.run()
+			d.drain(in)
+			outage.Silence()
+			in.signal(syscall.SIGTERM)
+			in.says(`"msg":"instance ends"`, 1)
+			if code := in.stop(second); code != codeFailed {
+				t.Errorf("exit code %d, want %d", code, codeFailed)
+			}
+			want := "vibe-bridge: told twice to stop: ended at once, with what was on its way left as it is"
+			if last := lastLine(in.log.String()); last != want {
+				t.Errorf("the last line is %q, want %q", last, want)
+			}
+		})
+	}
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
+}
+
+// newFragileDeployment has a target that can be made unreachable.
+func newFragileDeployment(t *testing.T, more string) (*deployment, *kafkatest.Outage) {
+	t.Helper()
+	outage := &kafkatest.Outage{}
+	d := &deployment{t: t, source: startCluster(t), target: startCluster(t, outage.Option()), folder: t.TempDir()}
+	d.configure(more + "session_timeout: 10s\nsweep_interval: 200ms\nholds: {organizer: 1s, set: 1s}\n")
+	d.must("generate", "--config", d.config, "--orders", "100", "--seed", "7", "--partitions", "3")
+	mustCreate(d)
+	return d, outage
+}

@@ -46,9 +46,12 @@ type Config struct {
 
 	// Partitions of the internal topics and group tables. It cannot be changed
 	// for a deployment that has state.
-	Partitions    int32
-	Holds         Holds
-	SweepInterval time.Duration // how often long-parked records are looked at
+	Partitions int32
+	Holds      Holds
+	// TakeoverRepeat is when an instance that took a partition over sends again what
+	// the former owner may still have on its way (guard G5). 0: never.
+	TakeoverRepeat time.Duration
+	SweepInterval  time.Duration // how often long-parked records are looked at
 
 	// MaxMessageBytes is the largest slim record; what is larger goes to
 	// quarantine as too_large. Internal topics take larger ones.
@@ -60,6 +63,9 @@ type Config struct {
 	// to outlast any stop of the bridge (protocol rule R8).
 	InternalRetention time.Duration
 	SessionTimeout    time.Duration
+	// StopTimeout is how long an instance that has to end may take to flush and
+	// commit before its connections are cut.
+	StopTimeout time.Duration
 
 	HTTP   HTTP
 	Log    Log
@@ -126,12 +132,14 @@ func Default() Config {
 		StateDir:          "/var/lib/vibe-bridge",
 		Partitions:        12,
 		Holds:             Holds{Organizer: 10 * time.Minute, Set: 10 * time.Minute},
+		TakeoverRepeat:    2 * time.Minute,
 		SweepInterval:     5 * time.Second,
 		MaxMessageBytes:   1 << 20,
 		Replication:       3,
 		MinInsync:         2,
 		InternalRetention: 7 * 24 * time.Hour,
 		SessionTimeout:    15 * time.Second,
+		StopTimeout:       30 * time.Second,
 		HTTP:              HTTP{Listen: "127.0.0.1:9477"},
 		Log:               Log{Level: "info", Format: "auto"},
 		Topics:            Topics{Partners: "partners", Events: "events", Orders: "orders_done", Refunds: "refund_requests"},

@@ -28,7 +28,7 @@ const (
 
 	// Kafka's own default for any topic, and what the clients can carry.
 	minMessageBytes = 1 << 20
-	maxMessageBytes = 16 << 20
+	maxMessageBytes = 10 << 20 // six times that has to fit into a request
 
 	// An hour is Goka's default for loop topics, and has lost data in an outage
 	// of more than that.
@@ -36,6 +36,12 @@ const (
 
 	minSweepInterval = 100 * time.Millisecond
 	maxSweepInterval = time.Hour
+
+	// Below a second not even a healthy instance ends in order; after ten minutes
+	// the clients give up by themselves.
+	minStopTimeout    = time.Second
+	maxStopTimeout    = 10 * time.Minute
+	maxTakeoverRepeat = time.Hour
 )
 
 var (
@@ -119,6 +125,7 @@ func isPlainText(text string) bool {
 func (v *validator) behaviour(c Config) {
 	between(v, "partitions", c.Partitions, 1, maxPartitions)
 	between(v, "slim.partitions", c.Slim.Partitions, 1, maxPartitions)
+	between(v, "takeover_repeat", c.TakeoverRepeat, 0, maxTakeoverRepeat)
 	between(v, "sweep_interval", c.SweepInterval, minSweepInterval, maxSweepInterval)
 	between(v, "max_message_bytes", c.MaxMessageBytes, minMessageBytes, maxMessageBytes)
 	if c.Replication < 1 {
@@ -134,6 +141,7 @@ func (v *validator) behaviour(c Config) {
 		between(v, "holds.set", c.Holds.Set, 0, c.InternalRetention/2)
 	}
 	v.sessionTimeout(c.SessionTimeout)
+	between(v, "stop_timeout", c.StopTimeout, minStopTimeout, maxStopTimeout)
 }
 
 // sessionTimeout leaves the bounds to the package that knows their reason.

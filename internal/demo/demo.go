@@ -189,6 +189,9 @@ func (d *Demo) Run(ctx context.Context, exit bool, view Viewer) (*Result, error)
 	view.Ending()
 	stop()
 	running.Wait()
+	if err == nil {
+		err = w.failure() // while it ended
+	}
 	if err == nil && report == nil {
 		// While the bridge runs, the tables and the offsets would be of different
 		// moments.
@@ -238,11 +241,19 @@ func (w watcher) untilEnd(ctx context.Context, exit bool, seeded <-chan struct{}
 
 // observe shows the state of things, or returns what has failed.
 func (w watcher) observe(lag processors.Lag) error {
+	if err := w.failure(); err != nil {
+		return err
+	}
+	w.step(w.d.status(lag))
+	return nil
+}
+
+// failure is what has failed, nil when nothing has.
+func (w watcher) failure() error {
 	select {
 	case err := <-w.failed:
 		return err
 	default:
-		w.step(w.d.status(lag))
 		return nil
 	}
 }

@@ -35,10 +35,11 @@ type Result struct {
 	Counts     map[string]int64
 	Waiting    map[string]int
 	Violations ordercheck.Violations
+	Reset      []mapping.Stream // see processors.Report
 }
 
 func (d *Demo) result(r *processors.Report) *Result {
-	return &Result{Accounts: r.Accounts, Counts: d.bridge.Metrics().Counted(), Waiting: r.Waiting, Violations: d.monitor.Violations()}
+	return &Result{Accounts: r.Accounts, Counts: d.bridge.Metrics().Counted(), Waiting: r.Waiting, Violations: d.monitor.Violations(), Reset: r.Reset}
 }
 
 // Good tells whether the accounts balance and nothing was out of order.
@@ -54,6 +55,13 @@ func (r *Result) MarshalJSON() ([]byte, error) {
 	}
 	for topic, account := range r.Accounts.ByTopic() {
 		m[topic] = account
+	}
+	if len(r.Reset) > 0 {
+		var topics []string
+		for _, s := range r.Reset {
+			topics = append(topics, s.String())
+		}
+		m["consumed_reset"] = topics
 	}
 	return json.Marshal(m)
 }

@@ -153,10 +153,7 @@ func (e *Engine) step(m message) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case out.Delete:
-		t.delete(m.key)
-	case out.Value != nil:
+	if out.Value != nil {
 		t.set(m.key, out.Value)
 	}
 	return e.apply(m, t, out)
@@ -186,21 +183,21 @@ func (e *Engine) apply(m message, t *table, out mapping.Outcome) error {
 	switch {
 	case out.Scan != nil:
 		for _, key := range t.scan(out.Scan) {
-			e.tell(m.toOrganizers, key, out.Answer)
+			if m.toOrganizers {
+				e.answer(key, out.Answer)
+			} else {
+				e.queue = append(e.queue, message{key: key, body: out.Scan.Command(key).Command})
+			}
 		}
 	case out.Answer != nil:
-		e.tell(true, m.key, out.Answer)
+		e.answer(m.key, out.Answer)
 	}
 	return nil
 }
 
-// tell answers the event of a member key, or rechecks a key of the gate.
-func (e *Engine) tell(organizers bool, key string, answer *statepb.Answer) {
-	if organizers {
-		e.queue = append(e.queue, message{key: mapping.MemberEvent(key), body: answer})
-		return
-	}
-	e.queue = append(e.queue, message{key: key, body: mapping.Recheck(key).Command})
+// answer tells the event of a member key.
+func (e *Engine) answer(memberKey string, a *statepb.Answer) {
+	e.queue = append(e.queue, message{key: mapping.MemberEvent(memberKey), body: a})
 }
 
 func (e *Engine) emit(m mapping.Emit) error {

@@ -348,11 +348,6 @@ func TestIndexesShrink(t *testing.T) {
 	if len(r.gate.waits) != 0 || r.gate.waitsBelow("event1/") || r.gate.waitsBelow("event1/o1/") {
 		t.Errorf("waits %v, below %v", r.gate.waits, r.gate.below)
 	}
-	r.feed("partners", partner("org1"))
-	r.feed("events", event("event1", "org1"), event("event1", ""))
-	if n := len(r.orgs.children["org1"]); n != 0 {
-		t.Errorf("%d events of an organizer that its event has left", n)
-	}
 }
 
 func TestSummaryJSON(t *testing.T) {

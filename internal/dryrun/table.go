@@ -40,12 +40,6 @@ func (t *table) set(key string, value []byte) {
 	t.setWait(key, mapping.EntityOf(row).GetWait())
 }
 
-func (t *table) delete(key string) {
-	delete(t.rows, key)
-	delete(t.children[mapping.ParentKey(key)], key)
-	t.setWait(key, nil)
-}
-
 func (t *table) setWait(key string, w *statepb.Wait) {
 	change := 0
 	if t.waits[key] != nil {
@@ -68,10 +62,7 @@ func (t *table) scan(s *mapping.Scan) []string {
 	var keys []string
 	for key := range t.children[s.Parent()] {
 		w := t.waits[key]
-		if s.Waiting && w == nil {
-			continue
-		}
-		if s.Wanted(key, mapping.WaitReason(w.GetReason())) {
+		if s.Waiting && w != nil && s.Wanted(key, mapping.WaitReason(w.GetReason())) || !s.Waiting && s.WantedRow(key, t.rows[key]) {
 			keys = append(keys, key)
 		}
 	}

@@ -21,8 +21,11 @@ type Admin struct {
 const visibleTimeout = 30 * time.Second
 
 // NewAdmin connects and logs in. Its error is said as ConnectError says it.
-func NewAdmin(c Cluster) (*Admin, error) {
-	cfg, err := c.AdminConfig(ClientOptions{})
+func NewAdmin(c Cluster) (*Admin, error) { return NewAdminOver(nil, c) }
+
+// NewAdminOver is NewAdmin for a client that belongs to an instance; nil is no wire.
+func NewAdminOver(w *Wire, c Cluster) (*Admin, error) {
+	cfg, err := c.AdminConfig(ClientOptions{Wire: w})
 	if err != nil {
 		return nil, fmt.Errorf("connect to Kafka: %w", err)
 	}

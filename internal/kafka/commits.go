@@ -60,3 +60,12 @@ func (a *Admin) OldestOffset(topic string, partition int32) (int64, error) {
 	}
 	return o, nil
 }
+
+// NewestOffset is where a partition ends: the offset that the next record gets.
+func (a *Admin) NewestOffset(topic string, partition int32) (int64, error) {
+	o, err := a.client.GetOffset(topic, partition, sarama.OffsetNewest)
+	if err != nil {
+		return 0, fmt.Errorf("end of %s/%d: %w", topic, partition, err)
+	}
+	return o, nil
+}

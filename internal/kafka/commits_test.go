@@ -11,26 +11,31 @@ import (
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
 )
 
-func TestEndedRecords(t *testing.T) {
+func TestProgress(t *testing.T) {
 	for _, c := range []struct {
 		commit Commit
-		n      uint64
+		want   Progress
 		ours   bool
 	}{
-		{Commit{Offset: -1}, 0, true},
-		{Commit{Offset: 7, Metadata: commitMetadata(0)}, 0, true},
-		{Commit{Offset: 7, Metadata: commitMetadata(5)}, 5, true},
-		{Commit{Offset: 7, Metadata: commitMetadata(1<<64 - 1)}, 1<<64 - 1, true},
-		{Commit{Offset: 7, Metadata: "vibe-bridge/1 ended=5"}, 5, true}, // the form on the brokers: it must not change
-		{Commit{Offset: 7}, 0, false},
-		{Commit{Offset: 7, Metadata: "5"}, 0, false},
-		{Commit{Offset: 7, Metadata: "another/1 ended=5"}, 0, false},
+		{Commit{Offset: -1}, Progress{}, true},
+		{Commit{Offset: 7, Metadata: commitMetadata(0)}, Progress{}, true},
+		{Commit{Offset: 7, Metadata: commitMetadata(5)}, Progress{Ended: 5}, true},
+		{Commit{Offset: 7, Metadata: commitMetadata(1<<64 - 1)}, Progress{Ended: 1<<64 - 1}, true},
+		{Commit{Offset: 7, Metadata: Progress{5, true}.metadata()}, Progress{5, true}, true},
+		// The forms on the brokers: they must not change.
+		{Commit{Offset: 7, Metadata: "vibe-bridge/1 ended=5"}, Progress{Ended: 5}, true},
+		{Commit{Offset: 7, Metadata: "vibe-bridge/1 ended=5 reset"}, Progress{5, true}, true},
+		{Commit{Offset: 7}, Progress{}, false},
+		{Commit{Offset: 7, Metadata: "5"}, Progress{}, false},
+		{Commit{Offset: 7, Metadata: "another/1 ended=5"}, Progress{}, false},
 	} {
-		if n, ours := EndedRecords(c.commit); ours != c.ours || ours && n != c.n {
-			t.Errorf("EndedRecords(%+v) = %d, %t; want %d, %t", c.commit, n, ours, c.n, c.ours)
+		if got, ours := ProgressOf(c.commit); ours != c.ours || ours && got != c.want {
+			t.Errorf("ProgressOf(%+v) = %+v, %t; want %+v, %t", c.commit, got, ours, c.want, c.ours)
 		}
 	}
 }
+
+func commitMetadata(ended uint64) string { return Progress{Ended: ended}.metadata() }
 
 // What a session commits comes back in the next: offset, count of records and
 // the end of the partition. Count and offset differ where the topic has no beginning any more.
@@ -159,12 +164,41 @@ func TestOffsetSetByHand(t *testing.T) {
 		if err := run.end(); err != nil {
 			t.Errorf("instance ended with %v", err)
 		}
-		wantCommits(t, a, r, "accepted", Commit{10, "vibe-bridge/1 ended=4", 0, 10}, Commit{Offset: -1})
+		wantCommits(t, a, r, "accepted", Commit{10, "vibe-bridge/1 ended=4 reset", 0, 10}, Commit{Offset: -1})
 		if n := len(kafkatest.ReadAll(t, tg.Addrs, r.out)); n != 4 {
 			t.Errorf("%d records went out, want the 4 behind the offset", n)
 		}
 		r.produce(10, 1)
 		r.runUntil(t, a, 11) // what was taken over is ours from then on
+		wantCommits(t, a, r, "later", Commit{11, "vibe-bridge/1 ended=5 reset", 0, 11}, Commit{Offset: -1})
+	})
+}
+
+// To accept once is enough, also where nothing is there to be consumed: the offset
+// is committed as ours at once, and not only with the next record.
+func TestAcceptedOffsetIsOursAtOnce(t *testing.T) {
+	kafkatest.Each(t, func(t *testing.T, tg kafkatest.Target) {
+		t.Parallel()
+		r, a := newRelay(t, tg), testAdmin(t, tg)
+		r.produce(0, 10)
+		r.setOffset(t, 10, "")
+		run := r.start(true, commitAtTheEnd, withCommits(a, r, true))
+		kafkatest.Eventually(t, "the offset to be ours", func() bool {
+			commits, err := a.GroupCommits(string(r.group), map[string][]int32{r.in: {0}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, ours := ProgressOf(commits[r.in][0])
+			return ours
+		})
+		run.kill() // without a last commit
+		run = r.start(true, commitOften, withCommits(a, r, false))
+		kafkatest.Eventually(t, "a session that was not refused", func() bool { return run.tracker.Session().Done() != nil })
+		run.stop()
+		if err := run.end(); err != nil {
+			t.Errorf("instance ended with %v", err)
+		}
+		wantCommits(t, a, r, "accepted before", Commit{10, "vibe-bridge/1 ended=0 reset", 0, 10}, Commit{Offset: -1})
 	})
 }
 

@@ -27,7 +27,105 @@ func TestIdentityCompare(t *testing.T) {
 		{"both", Identity{"a": {"id-9", 4}}, []string{"topic a", "topic b"}},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) { wantError(t, recorded.Compare(tt.present), tt.want) })
+		t.Run(tt.name, func(t *testing.T) {
+			err := identityRecord{Topics: recorded}.compare([]string{"a", "b"}, identityRecord{Topics: tt.present})
+			wantError(t, err, tt.want)
+		})
+	}
+}
+
+func TestLegacyIdentityCompare(t *testing.T) {
+	recorded := LegacyIdentity{"events": {"prod-events", "id-1"}}
+	tests := []struct {
+		name    string
+		present LegacyIdentity
+		want    []string
+	}{
+		{"same", LegacyIdentity{"events": {"prod-events", "id-1"}}, nil},
+		{"a stream that is not recorded", LegacyIdentity{"events": {"prod-events", "id-1"}, "orders": {"prod-orders", "id-2"}}, nil},
+		{"no ids any more", LegacyIdentity{"events": {"prod-events", ""}}, nil},
+		{"created again", LegacyIdentity{"events": {"prod-events", "id-9"}}, []string{"legacy topic prod-events was deleted and created again: its id was id-1 and is id-9", "To rebuild", "deploy under a new name"}},
+		{"another topic", LegacyIdentity{"events": {"test-events", "id-9"}}, []string{"legacy stream events is read from another topic: it was prod-events (id id-1) and is test-events (id id-9)"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := identityRecord{Legacy: recorded}.compare(nil, identityRecord{Legacy: tt.present})
+			if tt.want == nil {
+				wantError(t, err, nil)
+				return
+			}
+			wantIdentityError(t, err, tt.want...)
+		})
+	}
+}
+
+// The ids of legacy topics are those of their own cluster. Their partitions may
+// grow. Where it gives no ids, nothing is recorded and nothing refused.
+func TestCheckIdentityOfLegacyTopics(t *testing.T) {
+	kafkatest.Each(t, func(t *testing.T, tg kafkatest.Target) {
+		state := kafkatest.Embedded(t, embedded.Options{})
+		source, a := testAdmin(t, tg), testAdmin(t, state)
+		record, x := tg.Topic("identity"), tg.Topic("x")
+		kafkatest.CreateTopic(t, state.Addrs, record, 1, map[string]string{"cleanup.policy": "compact"})
+		kafkatest.CreateTopic(t, state.Addrs, x, 1, nil) // as the legacy topic is called, and has nothing to do with it
+		kafkatest.CreateTopic(t, tg.Addrs, x, 1, nil)
+		check := func() error {
+			t.Helper()
+			legacy, err := source.LegacyIdentity(map[string]string{"events": x})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return CheckIdentity(t.Context(), a, record, []string{x}, legacy)
+		}
+		// An older version has recorded the internal topics alone.
+		if err := CheckIdentity(t.Context(), a, record, []string{x}, nil); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := check(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := len(kafkatest.ReadAll(t, state.Addrs, record)); n != 2 {
+			t.Errorf("%d records, want one of each version", n)
+		}
+		if err := source.admin.CreatePartitions(x, 3, nil, false); err != nil {
+			t.Fatal(err)
+		}
+		kafkatest.Eventually(t, "the new partitions", func() bool {
+			infos, err := source.Describe([]string{x})
+			return err == nil && infos[x].Partitions == 3
+		})
+		if err := check(); err != nil {
+			t.Errorf("with more partitions: %v", err)
+		}
+		if err := source.Delete(t.Context(), []string{x}); err != nil {
+			t.Fatal(err)
+		}
+		kafkatest.CreateTopic(t, tg.Addrs, x, 3, nil)
+		kafkatest.Eventually(t, "the new topic to be visible", func() bool { return exists(t, source, x) })
+		wantIdentityError(t, check(), "legacy topic "+x+" was deleted and created again")
+	})
+}
+
+func TestLegacyTopicsWithoutIDs(t *testing.T) {
+	old := kafkatest.Embedded(t, embedded.Options{More: []kfake.Opt{kfake.MaxVersions(kversion.V2_6_0())}})
+	state := kafkatest.Embedded(t, embedded.Options{})
+	source, a := testAdmin(t, old), testAdmin(t, state)
+	kafkatest.CreateTopic(t, old.Addrs, "x", 1, nil)
+	kafkatest.CreateTopic(t, state.Addrs, "identity", 1, nil)
+	kafkatest.CreateTopic(t, state.Addrs, "y", 1, nil)
+	legacy, err := source.LegacyIdentity(map[string]string{"events": "x"})
+	if err != nil || len(legacy) != 1 || len(legacy.Known()) != 0 {
+		t.Fatalf("legacy topics %v, %v; want one without an id", legacy, err)
+	}
+	if err := CheckIdentity(t.Context(), a, "identity", []string{"y"}, legacy); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range kafkatest.ReadAll(t, state.Addrs, "identity") {
+		if strings.Contains(string(r.Value), "legacy") {
+			t.Errorf("recorded %s", r.Value)
+		}
 	}
 }
 
@@ -37,15 +135,15 @@ func TestCheckIdentity(t *testing.T) {
 		record, x, y, z := tg.Topic("identity"), tg.Topic("x"), tg.Topic("y"), tg.Topic("z")
 		compact := map[string]string{"cleanup.policy": "compact"}
 
-		err := CheckIdentity(t.Context(), a, record, []string{x})
+		err := CheckIdentity(t.Context(), a, record, []string{x}, nil)
 		wantError(t, err, []string{record, "does not exist"})
 		kafkatest.CreateTopic(t, tg.Addrs, record, 1, compact)
 		kafkatest.CreateTopic(t, tg.Addrs, x, 2, nil)
-		err = CheckIdentity(t.Context(), a, record, []string{x, y})
+		err = CheckIdentity(t.Context(), a, record, []string{x, y}, nil)
 		wantError(t, err, []string{"not created yet", y})
 		kafkatest.CreateTopic(t, tg.Addrs, y, 2, nil)
 
-		check := func(topics ...string) error { return CheckIdentity(t.Context(), a, record, topics) }
+		check := func(topics ...string) error { return CheckIdentity(t.Context(), a, record, topics, nil) }
 		for range 3 { // records, then compares
 			if err := check(x, y); err != nil {
 				t.Fatal(err)
@@ -88,7 +186,7 @@ func TestCheckIdentityPartitions(t *testing.T) {
 		record, x := tg.Topic("identity"), tg.Topic("x")
 		kafkatest.CreateTopic(t, tg.Addrs, record, 1, map[string]string{"cleanup.policy": "compact"})
 		kafkatest.CreateTopic(t, tg.Addrs, x, 2, nil)
-		if err := CheckIdentity(t.Context(), a, record, []string{x}); err != nil {
+		if err := CheckIdentity(t.Context(), a, record, []string{x}, nil); err != nil {
 			t.Fatal(err)
 		}
 		if err := a.admin.CreatePartitions(x, 3, nil, false); err != nil {
@@ -98,7 +196,7 @@ func TestCheckIdentityPartitions(t *testing.T) {
 			infos, err := a.Describe([]string{x})
 			return err == nil && infos[x].Partitions == 3
 		})
-		wantIdentityError(t, CheckIdentity(t.Context(), a, record, []string{x}), x, "had 2 partitions and has 3")
+		wantIdentityError(t, CheckIdentity(t.Context(), a, record, []string{x}, nil), x, "had 2 partitions and has 3")
 	})
 }
 
@@ -118,13 +216,13 @@ func TestCheckIdentityRefusesWhatItCannotRead(t *testing.T) {
 	kafkatest.CreateTopic(t, tg.Addrs, "two", 2, nil)
 	kafkatest.CreateTopic(t, tg.Addrs, "damaged", 1, nil)
 	kafkatest.CreateTopic(t, tg.Addrs, "x", 1, nil)
-	wantError(t, CheckIdentity(t.Context(), a, "two", []string{"x"}), []string{"has 2 partitions: want 1"})
+	wantError(t, CheckIdentity(t.Context(), a, "two", []string{"x"}, nil), []string{"has 2 partitions: want 1"})
 	kafkatest.Produce(t, tg.Addrs, "damaged", &kafkatest.Record{Key: []byte("topics"), Value: []byte("nonsense")})
-	wantError(t, CheckIdentity(t.Context(), a, "damaged", []string{"x"}), []string{"damaged"})
+	wantError(t, CheckIdentity(t.Context(), a, "damaged", []string{"x"}, nil), []string{"damaged"})
 	// Other keys are not ours.
 	kafkatest.CreateTopic(t, tg.Addrs, "foreign", 1, nil)
 	kafkatest.Produce(t, tg.Addrs, "foreign", &kafkatest.Record{Key: []byte("else"), Value: []byte("nonsense")})
-	if err := CheckIdentity(t.Context(), a, "foreign", []string{"x"}); err != nil {
+	if err := CheckIdentity(t.Context(), a, "foreign", []string{"x"}, nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -134,5 +232,5 @@ func TestCheckIdentityNeedsTopicIDs(t *testing.T) {
 	a := testAdmin(t, tg)
 	kafkatest.CreateTopic(t, tg.Addrs, "identity", 1, nil)
 	kafkatest.CreateTopic(t, tg.Addrs, "x", 1, nil)
-	wantError(t, CheckIdentity(t.Context(), a, "identity", []string{"x"}), []string{"Kafka 2.8 or newer"})
+	wantError(t, CheckIdentity(t.Context(), a, "identity", []string{"x"}, nil), []string{"Kafka 2.8 or newer"})
 }

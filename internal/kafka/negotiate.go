@@ -43,8 +43,12 @@ var versionMarks = []struct {
 // that both it and the client know; Cluster.Version, when set, is returned instead. dialer may be nil.
 // An error is a *ConnectError and says which broker, what happened, and what to check.
 func (c Cluster) Negotiate(dialer Dialer) (sarama.KafkaVersion, error) {
+	return c.negotiate(ClientOptions{Dialer: dialer})
+}
+
+func (c Cluster) negotiate(o ClientOptions) (sarama.KafkaVersion, error) {
 	c = c.WithDefaults()
-	answer, err := c.probe(dialer)
+	answer, err := c.probe(o)
 	if err != nil {
 		return sarama.KafkaVersion{}, err
 	}
@@ -82,13 +86,13 @@ func knownVersions(answer *sarama.ApiVersionsResponse) map[int16]int16 {
 
 // probe tries the brokers in order. A refused login ends it at once: the next broker would refuse it too, and
 // repeated failures may lock an account.
-func (c Cluster) probe(dialer Dialer) (*sarama.ApiVersionsResponse, error) {
+func (c Cluster) probe(o ClientOptions) (*sarama.ApiVersionsResponse, error) {
 	if len(c.Brokers) == 0 {
 		return nil, errors.New("brokers: empty: want at least one host:port")
 	}
 	var first *ConnectError
 	for _, addr := range c.Brokers {
-		answer, err := c.probeBroker(addr, dialer)
+		answer, err := c.probeBroker(addr, o)
 		if err == nil {
 			return answer, nil
 		}
@@ -109,11 +113,13 @@ func (c Cluster) probe(dialer Dialer) (*sarama.ApiVersionsResponse, error) {
 
 // probeBroker asks step by step, so that each failure has one meaning: reach the broker and speak Kafka (TCP, TLS,
 // and ApiVersions, which brokers answer before a login), log in, use the connection.
-func (c Cluster) probeBroker(addr string, dialer Dialer) (*sarama.ApiVersionsResponse, error) {
+func (c Cluster) probeBroker(addr string, o ClientOptions) (*sarama.ApiVersionsResponse, error) {
 	cfg := sarama.NewConfig()
-	if err := c.setNet(cfg, ClientOptions{Version: sarama.V2_8_0_0, Dialer: dialer}); err != nil {
+	o.Version = sarama.V2_8_0_0
+	if err := c.setNet(cfg, o); err != nil {
 		return nil, err
 	}
+	o.attach(cfg)
 	cfg.Net.ReadTimeout, cfg.Net.WriteTimeout = c.ConnectTimeout, c.ConnectTimeout
 	anonymous := *cfg
 	anonymous.Net.SASL.Enable = false

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/IBM/sarama"
 	"github.com/lovoo/goka"
@@ -22,6 +23,7 @@ type Producer struct {
 	hooks   ProducerHooks
 	all     []sarama.AsyncProducer
 	drained sync.WaitGroup
+	unacked sync.Map // topic to *atomic.Int64: records that have not ended
 
 	mu     sync.RWMutex
 	closed bool
@@ -64,6 +66,7 @@ func (p *Producer) acknowledge(c sarama.AsyncProducer) {
 	defer p.drained.Done()
 	for m := range c.Successes() {
 		p.observe(m, Observer.Acked)
+		p.count(m.Topic, -1)
 		m.Metadata.(delivery)(m, nil)
 	}
 }
@@ -73,6 +76,7 @@ func (p *Producer) refuse(c sarama.AsyncProducer) {
 	for e := range c.Errors() {
 		err := fmt.Errorf("produce to %s: %w", e.Msg.Topic, e.Err)
 		p.hooks.Refused(err)
+		p.count(e.Msg.Topic, -1)
 		e.Msg.Metadata.(delivery)(nil, err)
 	}
 }
@@ -112,7 +116,28 @@ func (p *Producer) Send(m *sarama.ProducerMessage, ended func(*sarama.ProducerMe
 		return
 	}
 	p.observe(m, Observer.Sending)
+	p.count(m.Topic, 1)
 	c.Input() <- m
+}
+
+func (p *Producer) count(topic string, n int64) {
+	counter, known := p.unacked.Load(topic)
+	if !known {
+		counter, _ = p.unacked.LoadOrStore(topic, new(atomic.Int64))
+	}
+	counter.(*atomic.Int64).Add(n)
+}
+
+// Unacknowledged is how many records are neither acknowledged nor refused, by topic.
+func (p *Producer) Unacknowledged() map[string]int64 {
+	open := map[string]int64{}
+	p.unacked.Range(func(topic, counter any) bool {
+		if n := counter.(*atomic.Int64).Load(); n > 0 {
+			open[topic.(string)] = n
+		}
+		return true
+	})
+	return open
 }
 
 func (p *Producer) observe(m *sarama.ProducerMessage, tell func(o Observer, topic string, key, value []byte)) {
@@ -135,18 +160,21 @@ func (p *Producer) reject(err error, ended func(*sarama.ProducerMessage, error))
 	go ended(nil, err) // Goka holds the promise's lock only while it adds callbacks, but be as asynchronous as a broker
 }
 
-// Close flushes what was sent and waits for all acknowledgements and refusals.
+// Close flushes what was sent and waits for all acknowledgements and refusals. It
+// may be called more than once, and every call returns after that.
 func (p *Producer) Close() error {
-	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
-		return nil
-	}
-	p.closed = true
-	p.mu.Unlock()
-	for _, c := range p.all {
-		c.AsyncClose()
+	if p.close() {
+		for _, c := range p.all {
+			c.AsyncClose()
+		}
 	}
 	p.drained.Wait()
 	return nil
+}
+
+func (p *Producer) close() (first bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	first, p.closed = !p.closed, true
+	return first
 }

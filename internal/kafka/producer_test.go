@@ -3,6 +3,7 @@ package kafka
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -24,7 +25,9 @@ import (
 func leakless(t *testing.T) {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, before) })
+	// The clients' metrics share one goroutine for the life of the process.
+	metrics := goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick")
+	t.Cleanup(func() { goleak.VerifyNone(t, before, metrics) })
 }
 
 // diary notes what a producer tells, in order.
@@ -267,6 +270,53 @@ func TestProducerClose(t *testing.T) {
 	}
 	if lines := d.read(); lines[len(lines)-1] != "refused: "+errProducerClosed.Error() {
 		t.Errorf("last told %q, want the refusal", lines[len(lines)-1])
+	}
+}
+
+// Whoever closes a producer may end what it writes to next, the second one as well
+// as the first: nobody returns before the flush is over.
+func TestSecondCloseWaitsForTheFlush(t *testing.T) {
+	leakless(t)
+	tg := kafkatest.Embedded(t, embedded.Options{})
+	kafkatest.CreateTopic(t, tg.Addrs, "t", 1, nil)
+	held := make(chan struct{})
+	arrived := make(chan struct{}, 1)
+	tg.Embedded.Cluster().ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		arrived <- struct{}{}
+		tg.Embedded.Cluster().SleepControl(func() { <-held })
+		return nil, nil, false
+	})
+	p := newTestProducer(t, tg, &diary{})
+	acked := make(chan struct{})
+	p.Emit("t", "k", nil).Then(func(error) { close(acked) })
+	<-arrived
+	const closers = 3
+	returned := make(chan bool, closers) // whether the record was acknowledged by then
+	for range closers {
+		go func() {
+			p.Close()
+			select {
+			case <-acked:
+				returned <- true
+			default:
+				returned <- false
+			}
+		}()
+	}
+	kafkatest.Eventually(t, "the producer to be closing", func() bool {
+		p.mu.RLock()
+		defer p.mu.RUnlock()
+		return p.closed
+	})
+	// The others have nothing that keeps them from returning, if they do.
+	for range 1000 {
+		runtime.Gosched()
+	}
+	close(held)
+	for range closers {
+		if !<-returned {
+			t.Error("a Close returned before the record was acknowledged")
+		}
 	}
 }
 

@@ -19,9 +19,10 @@ const (
 	defaultSessionTimeout = 15 * time.Second
 
 	// Within the rebalance timeout an instance has to flush and, after Goka's wait of 5 s, to rejoin.
-	minRebalanceTimeout     = 15 * time.Second
-	maxRebalanceTimeout     = 5 * time.Minute
-	defaultRebalanceTimeout = 30 * time.Second
+	minRebalanceTimeout = 15 * time.Second
+	maxRebalanceTimeout = 5 * time.Minute
+	// DefaultRebalanceTimeout is that of a consumer group for which no other is asked.
+	DefaultRebalanceTimeout = 30 * time.Second
 
 	// A JoinGroup request is answered only when the rebalance is over: a read timeout below the rebalance timeout
 	// would cut it off. Not much above it either: a coordinator that hangs is noticed after this time.
@@ -54,7 +55,7 @@ const (
 // minVersion is the oldest Kafka whose record format has headers.
 var minVersion = sarama.V0_11_0_0
 
-// Dialer opens the connections to the brokers: the place for a guard on the wire (G3 of the safety protocol).
+// Dialer opens the connections to the brokers.
 type Dialer interface {
 	Dial(network, address string) (net.Conn, error)
 }
@@ -66,6 +67,14 @@ type ClientOptions struct {
 	Version sarama.KafkaVersion
 	// Dialer replaces the plain TCP dialer; TLS and login still happen on top of it.
 	Dialer Dialer
+	// Wire, if not nil, carries the client's connections, in place of Dialer.
+	Wire *Wire
+}
+
+func (o ClientOptions) attach(cfg *sarama.Config) {
+	if o.Wire != nil {
+		o.Wire.attach(cfg)
+	}
 }
 
 // ConsumerOptions are the options of a consumer group's clients.
@@ -83,7 +92,7 @@ func (o ConsumerOptions) WithDefaults() ConsumerOptions {
 		o.SessionTimeout = defaultSessionTimeout
 	}
 	if o.RebalanceTimeout == 0 {
-		o.RebalanceTimeout = defaultRebalanceTimeout
+		o.RebalanceTimeout = DefaultRebalanceTimeout
 	}
 	return o
 }
@@ -123,6 +132,7 @@ func (c Cluster) ConsumerConfig(o ConsumerOptions) (*sarama.Config, error) {
 	cfg.Consumer.Group.Session.Timeout = o.SessionTimeout
 	cfg.Consumer.Group.Heartbeat.Interval = heartbeatOf(o.SessionTimeout)
 	cfg.Consumer.Group.Rebalance.Timeout = o.RebalanceTimeout
+	o.attach(cfg)
 	return cfg, CheckProfile(cfg)
 }
 
@@ -135,6 +145,7 @@ func (c Cluster) ProducerConfig(o ProducerOptions) (*sarama.Config, error) {
 	if o.Partitioner != nil {
 		cfg.Producer.Partitioner = o.Partitioner
 	}
+	o.attach(cfg)
 	return cfg, CheckProfile(cfg)
 }
 
@@ -151,13 +162,14 @@ func (c Cluster) AdminConfig(o ClientOptions) (*sarama.Config, error) {
 	cfg.Metadata.Timeout = cfg.Net.DialTimeout + 5*time.Second
 	cfg.Admin.Timeout = 30 * time.Second
 	cfg.Consumer.MaxWaitTime = 100 * time.Millisecond // a consumer's end waits for its fetch
+	o.attach(cfg)
 	return cfg, cfg.Validate()
 }
 
 func (c Cluster) baseConfig(o ClientOptions) (*sarama.Config, error) {
 	c = c.WithDefaults()
 	if o.Version == (sarama.KafkaVersion{}) {
-		v, err := c.Negotiate(o.Dialer)
+		v, err := c.negotiate(o)
 		if err != nil {
 			return nil, err
 		}
@@ -182,7 +194,7 @@ func (c Cluster) setNet(cfg *sarama.Config, o ClientOptions) error {
 	cfg.ChannelBufferSize = channelBuffer
 	cfg.Net.MaxOpenRequests = 1
 	cfg.Net.DialTimeout = c.ConnectTimeout
-	cfg.Net.ReadTimeout = defaultRebalanceTimeout + readTimeoutMargin
+	cfg.Net.ReadTimeout = DefaultRebalanceTimeout + readTimeoutMargin
 	cfg.Net.WriteTimeout = 30 * time.Second
 	cfg.Net.KeepAlive = 30 * time.Second
 	if o.Dialer != nil {
@@ -238,7 +250,7 @@ func setConsumer(cfg *sarama.Config) {
 	c.Group.ResetInvalidOffsets = false // a committed offset that is gone means lost records: stop and say so
 	c.Group.Session.Timeout = defaultSessionTimeout
 	c.Group.Heartbeat.Interval = heartbeatOf(defaultSessionTimeout)
-	c.Group.Rebalance.Timeout = defaultRebalanceTimeout
+	c.Group.Rebalance.Timeout = DefaultRebalanceTimeout
 	c.Group.Rebalance.Retry.Max = 30
 	c.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{goka.CopartitioningStrategy}
 }

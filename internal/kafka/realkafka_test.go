@@ -108,7 +108,7 @@ func useCluster(t *testing.T, a *Admin, prefix string) {
 		t.Fatal(err)
 	}
 	for range 2 { // writes, then reads
-		if err := CheckIdentity(t.Context(), a, specs[0].Name, []string{specs[0].Name}); err != nil {
+		if err := CheckIdentity(t.Context(), a, specs[0].Name, []string{specs[0].Name}, nil); err != nil {
 			t.Error(err)
 		}
 	}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/lovoo/goka"
@@ -47,6 +49,16 @@ type TrackerOptions struct {
 	Commits func(topics map[string][]int32) (map[string]map[int32]Commit, error)
 	// AcceptForeignOffsets takes over offsets that this program did not commit.
 	AcceptForeignOffsets bool
+	// CleanupTimeout is how long a session may take, once it is over, to have everything acknowledged that it had
+	// begun; 0: for ever. It has to be well inside the rebalance timeout, after which others own the partitions
+	// (guard G4). Overdue is called when it took longer, and must keep the instance from writing anything more.
+	CleanupTimeout time.Duration
+	Overdue        func()
+	// Failed, if not nil, hears of the first failure at once, where Goka's Run would
+	// return it only after everything on its way has been acknowledged or refused.
+	Failed func(error)
+	// Log, if not nil, has what the group meets with and tries again.
+	Log *slog.Logger
 }
 
 // Commit is a committed offset, negative when there is none, and the beginning
@@ -69,6 +81,7 @@ type Commit struct {
 type Tracker struct {
 	opts    TrackerOptions
 	session atomic.Pointer[trackedSession]
+	met     metErrors
 
 	failure struct {
 		sync.Mutex
@@ -94,7 +107,7 @@ func (t *Tracker) Builder(build goka.ConsumerGroupBuilder) goka.ConsumerGroupBui
 		if err != nil {
 			return nil, err
 		}
-		return &trackedGroup{ConsumerGroup: cg, t: t}, nil
+		return &trackedGroup{ConsumerGroup: cg, t: t, errors: make(chan error, 16)}, nil
 	}
 }
 
@@ -102,12 +115,20 @@ func (t *Tracker) Builder(build goka.ConsumerGroupBuilder) goka.ConsumerGroupBui
 // waited for may never come, and Goka looks at emit errors only between
 // callbacks (hole H5b).
 func (t *Tracker) Fail(err error) {
+	if t.fail(err) && t.opts.Failed != nil {
+		t.opts.Failed(err)
+	}
+}
+
+func (t *Tracker) fail(err error) (first bool) {
 	t.failure.Lock()
 	defer t.failure.Unlock()
-	if t.failure.err == nil {
-		t.failure.err = err
-		close(t.failure.done)
+	if t.failure.err != nil {
+		return false
 	}
+	t.failure.err = err
+	close(t.failure.done)
+	return true
 }
 
 func (t *Tracker) failed() error {
@@ -116,12 +137,12 @@ func (t *Tracker) failed() error {
 	return t.failure.err
 }
 
-// Generation is that of the present session, 0 before the first.
-func (t *Tracker) Generation() int32 {
+// Session is done when the present session ends; before the first there is none.
+func (t *Tracker) Session() context.Context {
 	if s := t.session.Load(); s != nil {
-		return s.GenerationID()
+		return s.Context()
 	}
-	return 0
+	return context.Background()
 }
 
 // Begin says that the callback of a record has started. It is the first thing
@@ -162,6 +183,37 @@ func (t *Tracker) Settled(topic string, partition int32) int64 {
 		return w.settled()
 	}
 	return -1
+}
+
+// Inherited tells whether an instance that had the partition before may have been
+// processing the record when the present session began: it was in the topic, and no
+// further behind the committed offset than a window reaches.
+func (t *Tracker) Inherited(topic string, partition int32, offset int64) bool {
+	s := t.session.Load()
+	if s == nil {
+		return true
+	}
+	c := s.commits[topic][partition]
+	from := c.Offset
+	if from < 0 {
+		from = c.Start
+	}
+	return offset < min(c.End, from+int64(t.opts.Window))
+}
+
+// Quiet tells whether everything that was delivered of a partition, in all topics,
+// is acknowledged.
+func (t *Tracker) Quiet(partition int32) bool {
+	s := t.session.Load()
+	if s == nil {
+		return true
+	}
+	for _, partitions := range s.windows {
+		if w := partitions[partition]; w != nil && w.pending() > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // Wait waits until a record that is in flight is acknowledged. It returns
@@ -221,6 +273,10 @@ func (t *Tracker) window(topic string, partition int32) *window {
 type trackedGroup struct {
 	sarama.ConsumerGroup
 	t *Tracker
+
+	listen sync.Once
+	errors chan error    // the group's, as Goka sees them
+	heard  chan struct{} // closed when all of them were heard; nil when nobody listens
 }
 
 func (g *trackedGroup) Consume(ctx context.Context, topics []string, h sarama.ConsumerGroupHandler) error {
@@ -241,13 +297,15 @@ type trackedSession struct {
 	windows map[string]map[int32]*window
 	commits map[string]map[int32]Commit
 
+	cleaned chan struct{} // closed when the session has been cleaned up
+
 	mu      sync.Mutex
 	missing int           // claims that have not reported their initial offset
 	ready   chan struct{} // closed when none is missing
 }
 
 func (h *trackedHandler) Setup(s sarama.ConsumerGroupSession) error {
-	ts := &trackedSession{ConsumerGroupSession: s, windows: map[string]map[int32]*window{}, ready: make(chan struct{})}
+	ts := &trackedSession{ConsumerGroupSession: s, windows: map[string]map[int32]*window{}, ready: make(chan struct{}), cleaned: make(chan struct{})}
 	for topic, partitions := range s.Claims() {
 		ts.windows[topic] = map[int32]*window{}
 		for _, p := range partitions {
@@ -260,20 +318,38 @@ func (h *trackedHandler) Setup(s sarama.ConsumerGroupSession) error {
 	}
 	h.s = ts
 	h.t.session.Store(ts)
+	if h.t.opts.CleanupTimeout > 0 {
+		go h.t.watchCleanup(ts)
+	}
 	return h.h.Setup(ts)
+}
+
+// watchCleanup ends with the session.
+func (t *Tracker) watchCleanup(s *trackedSession) {
+	<-s.Context().Done()
+	limit := time.NewTimer(t.opts.CleanupTimeout)
+	defer limit.Stop()
+	select {
+	case <-s.cleaned:
+	case <-limit.C:
+		t.opts.Overdue()
+	}
 }
 
 func (h *trackedHandler) Cleanup(sarama.ConsumerGroupSession) error {
 	if h.s == nil {
 		return nil // Setup refused the session
 	}
-	return h.h.Cleanup(h.s)
+	defer close(h.s.cleaned)
+	return ofHandler(h.h.Cleanup(h.s))
 }
 
 func (h *trackedHandler) ConsumeClaim(_ sarama.ConsumerGroupSession, c sarama.ConsumerGroupClaim) error {
 	s := h.s
 	w := s.windows[c.Topic()][c.Partition()]
-	w.start(c.InitialOffset(), endedRecords(s.commits[c.Topic()][c.Partition()].Metadata))
+	progress, _ := ProgressOf(s.commits[c.Topic()][c.Partition()])
+	w.start(c.InitialOffset(), progress.Ended)
+	w.reset = progress.Reset
 	s.report()
 
 	claim := &trackedClaim{ConsumerGroupClaim: c, messages: make(chan *sarama.ConsumerMessage)}
@@ -287,7 +363,7 @@ func (h *trackedHandler) ConsumeClaim(_ sarama.ConsumerGroupSession, c sarama.Co
 	}()
 	defer forwarding.Wait()
 	defer close(stop)
-	return h.h.ConsumeClaim(s, claim)
+	return ofHandler(h.h.ConsumeClaim(s, claim))
 }
 
 // report counts a claim whose initial offset is known.
@@ -349,8 +425,8 @@ func (s *trackedSession) MarkOffset(topic string, partition int32, offset int64,
 	if w == nil {
 		return
 	}
-	if next, count, ok := w.finish(offset - 1); ok {
-		s.ConsumerGroupSession.MarkOffset(topic, partition, next, commitMetadata(count))
+	if next, ended, ok := w.finish(offset - 1); ok {
+		s.ConsumerGroupSession.MarkOffset(topic, partition, next, Progress{ended, w.reset}.metadata())
 	}
 }
 
@@ -358,28 +434,45 @@ func (s *trackedSession) MarkMessage(m *sarama.ConsumerMessage, metadata string)
 	s.MarkOffset(m.Topic, m.Partition, m.Offset+1, metadata)
 }
 
-// commitPrefix starts the metadata of every offset that this program commits.
-const commitPrefix = "vibe-bridge/1 ended="
-
-func commitMetadata(ended uint64) string { return commitPrefix + strconv.FormatUint(ended, 10) }
-
-// endedRecords reads the count from an offset's metadata; 0 when there is none.
-func endedRecords(metadata string) uint64 {
-	n, err := strconv.ParseUint(strings.TrimPrefix(metadata, commitPrefix), 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n
+// Progress is how far a group has come in a partition. It is the metadata of every
+// offset that this program commits:
+//
+//	vibe-bridge/1 ended=42
+//	vibe-bridge/1 ended=42 reset
+type Progress struct {
+	// Ended is how many records the group has ended.
+	Ended uint64
+	// Reset says that an offset was once set by hand and accepted. Ended has counted
+	// from there on, and nobody knows what it was before.
+	Reset bool
 }
 
-// EndedRecords tells how many records of a partition a group has ended, from the
-// metadata of its committed offset. ok is false for an offset that this program
-// did not commit.
-func EndedRecords(c Commit) (n uint64, ok bool) {
-	if c.Offset < 0 {
-		return 0, true
+const (
+	commitPrefix = "vibe-bridge/1 ended="
+	resetSuffix  = " reset"
+)
+
+func (p Progress) metadata() string {
+	text := commitPrefix + strconv.FormatUint(p.Ended, 10)
+	if p.Reset {
+		text += resetSuffix
 	}
-	return endedRecords(c.Metadata), strings.HasPrefix(c.Metadata, commitPrefix)
+	return text
+}
+
+// ProgressOf reads a committed offset's metadata. ours is false for an offset that
+// this program did not commit.
+func ProgressOf(c Commit) (p Progress, ours bool) {
+	if c.Offset < 0 {
+		return Progress{}, true
+	}
+	text, ours := strings.CutPrefix(c.Metadata, commitPrefix)
+	if !ours {
+		return Progress{}, false
+	}
+	text, p.Reset = strings.CutSuffix(text, resetSuffix)
+	p.Ended, _ = strconv.ParseUint(text, 10, 64)
+	return p, true
 }
 
 // readCommits loads the committed offsets' metadata and refuses those from which
@@ -400,11 +493,33 @@ func (t *Tracker) readCommits(s *trackedSession) error {
 			}
 		}
 	}
+	s.takeOver()
 	return nil
 }
 
+// takeOver commits the offsets that somebody else has set, and that are accepted,
+// as this program's own. It does so at once: where no record comes, nothing else
+// would ever commit them, and the next start would refuse them again.
+func (s *trackedSession) takeOver() {
+	foreign := false
+	for topic, partitions := range s.commits {
+		for p, c := range partitions {
+			if _, ours := ProgressOf(c); ours {
+				continue
+			}
+			foreign = true
+			c.Metadata = Progress{Reset: true}.metadata()
+			partitions[p] = c
+			s.ConsumerGroupSession.ResetOffset(topic, p, c.Offset, c.Metadata) // to the same offset: a mark would not count
+		}
+	}
+	if foreign {
+		s.Commit()
+	}
+}
+
 func (t *Tracker) checkCommit(topic string, partition int32, c Commit) error {
-	if _, ours := EndedRecords(c); !ours && !t.opts.AcceptForeignOffsets {
+	if _, ours := ProgressOf(c); !ours && !t.opts.AcceptForeignOffsets {
 		return &ForeignOffsetError{Group: t.opts.Group, Topic: topic, Partition: partition, Offset: c.Offset}
 	}
 	// sarama refuses such a claim as well, but only to a channel of errors that Goka

@@ -35,6 +35,7 @@ type window struct {
 	mark    int64
 	initial int64  // mark at the session's start
 	count   uint64 // records of this partition ended since the group began
+	reset   bool   // see Progress; it does not change once the first record is delivered
 	limit   int
 	waiters map[int64]chan struct{}
 	room    chan struct{} // closed when the window is no longer full; nil while it is not

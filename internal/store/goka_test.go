@@ -100,7 +100,7 @@ func runGoka(t *testing.T, brokers []string, dir string, from, to int) {
 	defer cancel()
 	park := func(ctx goka.Context, msg any) {
 		ctx.SetValue(msg)
-		if err := seesItself(r.Open(table, ctx.Partition()), ctx.Key(), msg.([]byte)); err != nil {
+		if err := seesItself(r.Recovered(table, ctx.Partition()), ctx.Key(), msg.([]byte)); err != nil {
 			ctx.Fail(err)
 			return
 		}
@@ -134,7 +134,7 @@ func runGoka(t *testing.T, brokers []string, dir string, from, to int) {
 // and index entry.
 func seesItself(s *Store, key string, value []byte) error {
 	if s == nil {
-		return errors.New("no store is open in the callback")
+		return errors.New("no recovered store is open in the callback")
 	}
 	stored, err := s.Get(key)
 	if err != nil || string(stored) != string(value) {

@@ -143,6 +143,16 @@ func (r *Registry) Open(topic string, partition int32) *Store {
 	return r.stores[partitionKey{topic, partition}]
 }
 
+// Recovered is Open for those who must not see a store that is still being filled
+// from its changelog: it returns nil until MarkRecovered.
+func (r *Registry) Recovered(topic string, partition int32) *Store {
+	s := r.Open(topic, partition)
+	if s == nil || !s.recovered.Load() {
+		return nil
+	}
+	return s
+}
+
 // Close closes the stores that are still open and frees what they shared. Later
 // calls return what the first one returned.
 func (r *Registry) Close() error {

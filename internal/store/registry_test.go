@@ -93,6 +93,30 @@ func TestStateDirectoryIsAFile(t *testing.T) {
 	wantText(t, err, path, "not a directory")
 }
 
+func TestRecoveredReturnsOnlyWhatFinishedRecoveryInThisSession(t *testing.T) {
+	r := newTestRegistry(t, memOptions())
+	for range 2 {
+		s := openTestStore(t, r)
+		if r.Recovered(testTopic, testPartition) != nil {
+			t.Fatal("a store before its recovery")
+		}
+		must(t, s.MarkRecovered())
+		if r.Recovered(testTopic, testPartition) != s {
+			t.Fatal("not the recovered store")
+		}
+		must(t, s.Close())
+		if r.Recovered(testTopic, testPartition) != nil {
+			t.Fatal("a closed store")
+		}
+	}
+	s := openTestStore(t, r)
+	s.fail(errors.New("disk is full"))
+	if err := s.MarkRecovered(); err == nil || r.Recovered(testTopic, testPartition) != nil {
+		t.Fatalf("a store that could not be marked, %v", err)
+	}
+	s.Close() // what it returns is the failure above
+}
+
 func TestOpenReturnsTheStoreOfTheSession(t *testing.T) {
 	r := newTestRegistry(t, memOptions())
 	if s := r.Open(testTopic, testPartition); s != nil {

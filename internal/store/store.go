@@ -45,7 +45,8 @@ type Store struct {
 	waiting atomic.Int64
 	scratch []byte // under writeMu
 
-	failure atomic.Pointer[error] // why no more writes are accepted
+	failure   atomic.Pointer[error] // why no more writes are accepted
+	recovered atomic.Bool           // MarkRecovered has succeeded
 
 	// offsetMu is not writeMu: the producer's goroutine must not wait for a disk.
 	offsetMu    sync.Mutex
@@ -154,8 +155,16 @@ func (s *Store) SetOffset(offset int64) error {
 
 // MarkRecovered writes the offset that recovery has reached. There is no other
 // configuration to switch to: recovery and normal work write alike.
+//
+// Goka calls it once per session and partition, before the first callback, also
+// when there was nothing to recover (PartitionTable.markRecovered). It calls it as
+// well when the session ends in the middle of a recovery, and closes the store then.
 func (s *Store) MarkRecovered() error {
-	return s.write(func(*pebble.Batch) error { return nil })
+	if err := s.write(func(*pebble.Batch) error { return nil }); err != nil {
+		return err
+	}
+	s.recovered.Store(true)
+	return nil
 }
 
 // write commits what fill puts into a batch, together with the offset and the

@@ -280,3 +280,25 @@ func TestSizes(t *testing.T) {
 		t.Errorf("closed: %d wait", n)
 	}
 }
+
+// What an indexer says beside "does not wait" is nothing: the count stays right, and
+// with it the shortcut for an empty index, on which the removal of entries depends.
+func TestIndexerMaySayAnythingOfKeysThatDoNotWait(t *testing.T) {
+	s := openTestStore(t, newTestRegistry(t, Options{Dir: t.TempDir(), Indexer: func(_ string, value []byte) (Waiting, bool) {
+		return Waiting{Reason: 7, Deadline: 1}, string(value) == "waits"
+	}}))
+	for _, step := range []struct {
+		key, value string
+		want       int64
+	}{{"a", "rests", 0}, {"b", "waits", 1}, {"a", "rests", 1}, {"b", "rests", 0}} {
+		if err := s.Set(step.key, []byte(step.value)); err != nil {
+			t.Fatal(err)
+		}
+		if n := s.WaitingCount(); n != step.want {
+			t.Errorf("%d keys wait after %s %s, want %d", n, step.key, step.value, step.want)
+		}
+	}
+	if err := s.ScanDue(2, 10, func(key string, _ Waiting) bool { t.Errorf("%s is due", key); return true }); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -39,7 +39,7 @@ func (s *Store) putIndex(b *pebble.Batch, key string, w Waiting, waits bool) err
 	if err != nil {
 		return err
 	}
-	if had == waits && old == w {
+	if had == waits && (!waits || old == w) { // of a key that does not wait, w says nothing
 		return nil
 	}
 	if had && old.Deadline != 0 {

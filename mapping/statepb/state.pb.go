@@ -87,9 +87,11 @@ func (Disposition) EnumDescriptor() ([]byte, []int) {
 type Loop_Kind int32
 
 const (
-	Loop_RECHECK Loop_Kind = 0 // decide again about the key
-	Loop_RELEASE Loop_Kind = 1 // recheck what waits below the key
-	Loop_REMAP   Loop_Kind = 2 // recheck everything below the key
+	Loop_RECHECK      Loop_Kind = 0 // decide again about the key
+	Loop_RELEASE      Loop_Kind = 1 // recheck what waits below the key
+	Loop_REMAP        Loop_Kind = 2 // recheck everything below the key
+	Loop_RESEND       Loop_Kind = 3 // decide again, and send and write what comes out, proven or not
+	Loop_RESEND_BELOW Loop_Kind = 4 // RESEND, with below, for everything below the key
 )
 
 // Enum value maps for Loop_Kind.
@@ -98,11 +100,15 @@ var (
 		0: "RECHECK",
 		1: "RELEASE",
 		2: "REMAP",
+		3: "RESEND",
+		4: "RESEND_BELOW",
 	}
 	Loop_Kind_value = map[string]int32{
-		"RECHECK": 0,
-		"RELEASE": 1,
-		"REMAP":   2,
+		"RECHECK":      0,
+		"RELEASE":      1,
+		"REMAP":        2,
+		"RESEND":       3,
+		"RESEND_BELOW": 4,
 	}
 )
 
@@ -1191,7 +1197,8 @@ func (x *Answer) GetSource() *Source {
 type Loop struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Kind          Loop_Kind              `protobuf:"varint,1,opt,name=kind,proto3,enum=vibebridge.state.v1.Loop_Kind" json:"kind,omitempty"`
-	After         string                 `protobuf:"bytes,2,opt,name=after,proto3" json:"after,omitempty"` // RELEASE and REMAP: continue behind this key
+	After         string                 `protobuf:"bytes,2,opt,name=after,proto3" json:"after,omitempty"`  // RELEASE, REMAP and RESEND_BELOW: continue behind this key
+	Below         bool                   `protobuf:"varint,3,opt,name=below,proto3" json:"below,omitempty"` // RESEND: the same for everything below the key
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1238,6 +1245,13 @@ func (x *Loop) GetAfter() string {
 		return x.After
 	}
 	return ""
+}
+
+func (x *Loop) GetBelow() bool {
+	if x != nil {
+		return x.Below
+	}
+	return false
 }
 
 // Cause is the input record of a group that made it do something.
@@ -1609,19 +1623,21 @@ func (x *Seen) GetAbove() []int64 {
 
 // Entity is what the gate keeps of every event, order and refund alike.
 type Entity struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Source        *Source                `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"` // of the newest eligible record
-	Sent          *Claim                 `protobuf:"bytes,2,opt,name=sent,proto3" json:"sent,omitempty"`     // the slim record
-	Spread        *Claim                 `protobuf:"bytes,3,opt,name=spread,proto3" json:"spread,omitempty"` // the news to what depends on this entity
-	Wait          *Wait                  `protobuf:"bytes,4,opt,name=wait,proto3" json:"wait,omitempty"`
-	HoldSince     int64                  `protobuf:"varint,5,opt,name=hold_since,json=holdSince,proto3" json:"hold_since,omitempty"`                         // start of the present hold, Unix milliseconds; 0: none
-	Disposition   Disposition            `protobuf:"varint,6,opt,name=disposition,proto3,enum=vibebridge.state.v1.Disposition" json:"disposition,omitempty"` // of the newest eligible record
-	Seen          []*Seen                `protobuf:"bytes,7,rep,name=seen,proto3" json:"seen,omitempty"`
-	Tallies       *Tallies               `protobuf:"bytes,8,opt,name=tallies,proto3" json:"tallies,omitempty"`
-	Written       *Cause                 `protobuf:"bytes,9,opt,name=written,proto3" json:"written,omitempty"`                          // by which this state was last written
-	Generation    int32                  `protobuf:"varint,10,opt,name=generation,proto3" json:"generation,omitempty"`                  // of the consumer group session that wrote it
-	Rejected      *Claim                 `protobuf:"bytes,11,opt,name=rejected,proto3" json:"rejected,omitempty"`                       // the quarantine record of what the gate could not send
-	KeptSource    *Source                `protobuf:"bytes,12,opt,name=kept_source,json=keptSource,proto3" json:"kept_source,omitempty"` // of the kept facts
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Source      *Source                `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"` // of the newest eligible record
+	Sent        *Claim                 `protobuf:"bytes,2,opt,name=sent,proto3" json:"sent,omitempty"`     // the slim record
+	Spread      *Claim                 `protobuf:"bytes,3,opt,name=spread,proto3" json:"spread,omitempty"` // the news to what depends on this entity
+	Wait        *Wait                  `protobuf:"bytes,4,opt,name=wait,proto3" json:"wait,omitempty"`
+	HoldSince   int64                  `protobuf:"varint,5,opt,name=hold_since,json=holdSince,proto3" json:"hold_since,omitempty"`                         // start of the present hold, Unix milliseconds; 0: none
+	Disposition Disposition            `protobuf:"varint,6,opt,name=disposition,proto3,enum=vibebridge.state.v1.Disposition" json:"disposition,omitempty"` // of the newest eligible record
+	Seen        []*Seen                `protobuf:"bytes,7,rep,name=seen,proto3" json:"seen,omitempty"`
+	Tallies     *Tallies               `protobuf:"bytes,8,opt,name=tallies,proto3" json:"tallies,omitempty"`
+	Written     *Cause                 `protobuf:"bytes,9,opt,name=written,proto3" json:"written,omitempty"`                          // by which this state was last written
+	Generation  int32                  `protobuf:"varint,10,opt,name=generation,proto3" json:"generation,omitempty"`                  // of the session that wrote it, see SessionState
+	Rejected    *Claim                 `protobuf:"bytes,11,opt,name=rejected,proto3" json:"rejected,omitempty"`                       // the quarantine record of what the gate could not send
+	KeptSource  *Source                `protobuf:"bytes,12,opt,name=kept_source,json=keptSource,proto3" json:"kept_source,omitempty"` // of the kept facts
+	// When to send again, Unix milliseconds; 0: no need. See mapping.Env.Inherited.
+	ResendAt      int64 `protobuf:"varint,13,opt,name=resend_at,json=resendAt,proto3" json:"resend_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1738,6 +1754,13 @@ func (x *Entity) GetKeptSource() *Source {
 		return x.KeptSource
 	}
 	return nil
+}
+
+func (x *Entity) GetResendAt() int64 {
+	if x != nil {
+		return x.ResendAt
+	}
+	return 0
 }
 
 type EventState struct {
@@ -2009,8 +2032,11 @@ func (x *OrganizerState) GetFacts() *OrganizerFacts {
 
 // MemberState is the organizers' row of one event of an organizer.
 type MemberState struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Written       *Cause                 `protobuf:"bytes,1,opt,name=written,proto3" json:"written,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Written *Cause                 `protobuf:"bytes,1,opt,name=written,proto3" json:"written,omitempty"`
+	// A row that is deleted could not say by which generation.
+	Left          bool  `protobuf:"varint,2,opt,name=left,proto3" json:"left,omitempty"`
+	Generation    int32 `protobuf:"varint,3,opt,name=generation,proto3" json:"generation,omitempty"` // as in Entity
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2050,6 +2076,20 @@ func (x *MemberState) GetWritten() *Cause {
 		return x.Written
 	}
 	return nil
+}
+
+func (x *MemberState) GetLeft() bool {
+	if x != nil {
+		return x.Left
+	}
+	return false
+}
+
+func (x *MemberState) GetGeneration() int32 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
 }
 
 // LedgerState accounts for legacy records of one partition that belong to no entity.
@@ -2097,6 +2137,53 @@ func (x *LedgerState) GetEntity() *Entity {
 	return nil
 }
 
+// SessionState is written to the changelog before a session processes anything,
+// and acknowledged. The generation of the next session is one higher, and whoever
+// had the partition before finds a record that is not his own.
+type SessionState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Generation    int32                  `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionState) Reset() {
+	*x = SessionState{}
+	mi := &file_statepb_state_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionState) ProtoMessage() {}
+
+func (x *SessionState) ProtoReflect() protoreflect.Message {
+	mi := &file_statepb_state_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionState.ProtoReflect.Descriptor instead.
+func (*SessionState) Descriptor() ([]byte, []int) {
+	return file_statepb_state_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *SessionState) GetGeneration() int32 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
 // Row is one value of a group table.
 type Row struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2108,6 +2195,7 @@ type Row struct {
 	//	*Row_Organizer
 	//	*Row_Member
 	//	*Row_Ledger
+	//	*Row_Session
 	State         isRow_State `protobuf_oneof:"state"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2115,7 +2203,7 @@ type Row struct {
 
 func (x *Row) Reset() {
 	*x = Row{}
-	mi := &file_statepb_state_proto_msgTypes[27]
+	mi := &file_statepb_state_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2127,7 +2215,7 @@ func (x *Row) String() string {
 func (*Row) ProtoMessage() {}
 
 func (x *Row) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[27]
+	mi := &file_statepb_state_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2140,7 +2228,7 @@ func (x *Row) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Row.ProtoReflect.Descriptor instead.
 func (*Row) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{27}
+	return file_statepb_state_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Row) GetState() isRow_State {
@@ -2204,6 +2292,15 @@ func (x *Row) GetLedger() *LedgerState {
 	return nil
 }
 
+func (x *Row) GetSession() *SessionState {
+	if x != nil {
+		if x, ok := x.State.(*Row_Session); ok {
+			return x.Session
+		}
+	}
+	return nil
+}
+
 type isRow_State interface {
 	isRow_State()
 }
@@ -2232,6 +2329,10 @@ type Row_Ledger struct {
 	Ledger *LedgerState `protobuf:"bytes,6,opt,name=ledger,proto3,oneof"`
 }
 
+type Row_Session struct {
+	Session *SessionState `protobuf:"bytes,7,opt,name=session,proto3,oneof"`
+}
+
 func (*Row_Event) isRow_State() {}
 
 func (*Row_Order) isRow_State() {}
@@ -2243,6 +2344,8 @@ func (*Row_Organizer) isRow_State() {}
 func (*Row_Member) isRow_State() {}
 
 func (*Row_Ledger) isRow_State() {}
+
+func (*Row_Session) isRow_State() {}
 
 var File_statepb_state_proto protoreflect.FileDescriptor
 
@@ -2334,14 +2437,18 @@ const file_statepb_state_proto_rawDesc = "" +
 	"\x05leave\x18\x02 \x01(\bR\x05leave\"\x80\x01\n" +
 	"\x06Answer\x12A\n" +
 	"\torganizer\x18\x01 \x01(\v2#.vibebridge.state.v1.OrganizerFactsR\torganizer\x123\n" +
-	"\x06source\x18\x02 \x01(\v2\x1b.vibebridge.state.v1.SourceR\x06source\"}\n" +
+	"\x06source\x18\x02 \x01(\v2\x1b.vibebridge.state.v1.SourceR\x06source\"\xb1\x01\n" +
 	"\x04Loop\x122\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1e.vibebridge.state.v1.Loop.KindR\x04kind\x12\x14\n" +
-	"\x05after\x18\x02 \x01(\tR\x05after\"+\n" +
+	"\x05after\x18\x02 \x01(\tR\x05after\x12\x14\n" +
+	"\x05below\x18\x03 \x01(\bR\x05below\"I\n" +
 	"\x04Kind\x12\v\n" +
 	"\aRECHECK\x10\x00\x12\v\n" +
 	"\aRELEASE\x10\x01\x12\t\n" +
-	"\x05REMAP\x10\x02\"5\n" +
+	"\x05REMAP\x10\x02\x12\n" +
+	"\n" +
+	"\x06RESEND\x10\x03\x12\x10\n" +
+	"\fRESEND_BELOW\x10\x04\"5\n" +
 	"\x05Cause\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\x05R\x05topic\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\"Q\n" +
@@ -2367,7 +2474,7 @@ const file_statepb_state_proto_rawDesc = "" +
 	"\x04Seen\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x18\n" +
 	"\asettled\x18\x03 \x01(\x03R\asettled\x12\x14\n" +
-	"\x05above\x18\x04 \x03(\x03R\x05aboveJ\x04\b\x02\x10\x03\"\xe6\x04\n" +
+	"\x05above\x18\x04 \x03(\x03R\x05aboveJ\x04\b\x02\x10\x03\"\x83\x05\n" +
 	"\x06Entity\x123\n" +
 	"\x06source\x18\x01 \x01(\v2\x1b.vibebridge.state.v1.SourceR\x06source\x12.\n" +
 	"\x04sent\x18\x02 \x01(\v2\x1a.vibebridge.state.v1.ClaimR\x04sent\x122\n" +
@@ -2385,7 +2492,8 @@ const file_statepb_state_proto_rawDesc = "" +
 	"generation\x126\n" +
 	"\brejected\x18\v \x01(\v2\x1a.vibebridge.state.v1.ClaimR\brejected\x12<\n" +
 	"\vkept_source\x18\f \x01(\v2\x1b.vibebridge.state.v1.SourceR\n" +
-	"keptSource\"\xb7\x02\n" +
+	"keptSource\x12\x1b\n" +
+	"\tresend_at\x18\r \x01(\x03R\bresendAt\"\xb7\x02\n" +
 	"\n" +
 	"EventState\x123\n" +
 	"\x06entity\x18\x01 \x01(\v2\x1b.vibebridge.state.v1.EntityR\x06entity\x125\n" +
@@ -2406,18 +2514,27 @@ const file_statepb_state_proto_rawDesc = "" +
 	"\x04kept\x18\x03 \x01(\v2 .vibebridge.state.v1.RefundFactsR\x04kept\"\x80\x01\n" +
 	"\x0eOrganizerState\x123\n" +
 	"\x06entity\x18\x01 \x01(\v2\x1b.vibebridge.state.v1.EntityR\x06entity\x129\n" +
-	"\x05facts\x18\x02 \x01(\v2#.vibebridge.state.v1.OrganizerFactsR\x05facts\"C\n" +
+	"\x05facts\x18\x02 \x01(\v2#.vibebridge.state.v1.OrganizerFactsR\x05facts\"w\n" +
 	"\vMemberState\x124\n" +
-	"\awritten\x18\x01 \x01(\v2\x1a.vibebridge.state.v1.CauseR\awritten\"B\n" +
+	"\awritten\x18\x01 \x01(\v2\x1a.vibebridge.state.v1.CauseR\awritten\x12\x12\n" +
+	"\x04left\x18\x02 \x01(\bR\x04left\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x03 \x01(\x05R\n" +
+	"generation\"B\n" +
 	"\vLedgerState\x123\n" +
-	"\x06entity\x18\x01 \x01(\v2\x1b.vibebridge.state.v1.EntityR\x06entity\"\xf9\x02\n" +
+	"\x06entity\x18\x01 \x01(\v2\x1b.vibebridge.state.v1.EntityR\x06entity\".\n" +
+	"\fSessionState\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x01 \x01(\x05R\n" +
+	"generation\"\xb8\x03\n" +
 	"\x03Row\x127\n" +
 	"\x05event\x18\x01 \x01(\v2\x1f.vibebridge.state.v1.EventStateH\x00R\x05event\x127\n" +
 	"\x05order\x18\x02 \x01(\v2\x1f.vibebridge.state.v1.OrderStateH\x00R\x05order\x12:\n" +
 	"\x06refund\x18\x03 \x01(\v2 .vibebridge.state.v1.RefundStateH\x00R\x06refund\x12C\n" +
 	"\torganizer\x18\x04 \x01(\v2#.vibebridge.state.v1.OrganizerStateH\x00R\torganizer\x12:\n" +
 	"\x06member\x18\x05 \x01(\v2 .vibebridge.state.v1.MemberStateH\x00R\x06member\x12:\n" +
-	"\x06ledger\x18\x06 \x01(\v2 .vibebridge.state.v1.LedgerStateH\x00R\x06ledgerB\a\n" +
+	"\x06ledger\x18\x06 \x01(\v2 .vibebridge.state.v1.LedgerStateH\x00R\x06ledger\x12=\n" +
+	"\asession\x18\a \x01(\v2!.vibebridge.state.v1.SessionStateH\x00R\asessionB\a\n" +
 	"\x05state*L\n" +
 	"\vDisposition\x12\b\n" +
 	"\x04NONE\x10\x00\x12\v\n" +
@@ -2440,7 +2557,7 @@ func file_statepb_state_proto_rawDescGZIP() []byte {
 }
 
 var file_statepb_state_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_statepb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_statepb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_statepb_state_proto_goTypes = []any{
 	(Disposition)(0),       // 0: vibebridge.state.v1.Disposition
 	(Loop_Kind)(0),         // 1: vibebridge.state.v1.Loop.Kind
@@ -2471,7 +2588,8 @@ var file_statepb_state_proto_goTypes = []any{
 	(*OrganizerState)(nil), // 26: vibebridge.state.v1.OrganizerState
 	(*MemberState)(nil),    // 27: vibebridge.state.v1.MemberState
 	(*LedgerState)(nil),    // 28: vibebridge.state.v1.LedgerState
-	(*Row)(nil),            // 29: vibebridge.state.v1.Row
+	(*SessionState)(nil),   // 29: vibebridge.state.v1.SessionState
+	(*Row)(nil),            // 30: vibebridge.state.v1.Row
 }
 var file_statepb_state_proto_depIdxs = []int32{
 	3,  // 0: vibebridge.state.v1.OrganizerFacts.legal:type_name -> vibebridge.state.v1.Legal
@@ -2522,11 +2640,12 @@ var file_statepb_state_proto_depIdxs = []int32{
 	26, // 45: vibebridge.state.v1.Row.organizer:type_name -> vibebridge.state.v1.OrganizerState
 	27, // 46: vibebridge.state.v1.Row.member:type_name -> vibebridge.state.v1.MemberState
 	28, // 47: vibebridge.state.v1.Row.ledger:type_name -> vibebridge.state.v1.LedgerState
-	48, // [48:48] is the sub-list for method output_type
-	48, // [48:48] is the sub-list for method input_type
-	48, // [48:48] is the sub-list for extension type_name
-	48, // [48:48] is the sub-list for extension extendee
-	0,  // [0:48] is the sub-list for field type_name
+	29, // 48: vibebridge.state.v1.Row.session:type_name -> vibebridge.state.v1.SessionState
+	49, // [49:49] is the sub-list for method output_type
+	49, // [49:49] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_statepb_state_proto_init() }
@@ -2542,13 +2661,14 @@ func file_statepb_state_proto_init() {
 		(*Input_Organizer)(nil),
 		(*Input_Note)(nil),
 	}
-	file_statepb_state_proto_msgTypes[27].OneofWrappers = []any{
+	file_statepb_state_proto_msgTypes[28].OneofWrappers = []any{
 		(*Row_Event)(nil),
 		(*Row_Order)(nil),
 		(*Row_Refund)(nil),
 		(*Row_Organizer)(nil),
 		(*Row_Member)(nil),
 		(*Row_Ledger)(nil),
+		(*Row_Session)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2556,7 +2676,7 @@ func file_statepb_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_statepb_state_proto_rawDesc), len(file_statepb_state_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   28,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,334 @@
+package processors
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/IBM/sarama"
+	"github.com/lovoo/goka"
+	"github.com/lovoo/goka/storage"
+
+	"github.com/ticketscloud/vibe-bridge/internal/store"
+	"github.com/ticketscloud/vibe-bridge/mapping"
+)
+
+// fence is a partition's store as Goka sees it for one session. It finds out that
+// somebody else writes to the partition's changelog, and keeps what that did to
+// the state from spreading. Goka itself has no fencing: an instance that was
+// paused for longer than its session does not know that it lost its partitions,
+// and its records arrive between those of the next owner.
+//
+//   - A session begins with a record of its own: its generation, one above the
+//     highest in the changelog. Nothing is processed before that is acknowledged.
+//   - The offset that the store remembers rises only while the changelog has no
+//     records but the session's own (guard G1). At the first that is not, the session
+//     fails. The next one reads what it was, from where the offset stands.
+//   - While a store is filled from the changelog, a row never replaces one of a
+//     higher generation (guard G2): it was written by a former owner. The row that
+//     it would have replaced has to be written again, or compaction would remove it.
+//     Until then the offset stays, so that a session that ends early leaves that to the next.
+//
+// Invariant: every row in the changelog has the generation of the nearest session
+// record before it, or was written by a former owner and has a lower one.
+type fence struct {
+	*store.Store
+	g         *group
+	partition int32
+	end       int64 // of the changelog before the store was filled
+
+	mu         sync.Mutex
+	live       bool  // the session's own record is acknowledged
+	known      int64 // changelog offset up to which this session knows all records
+	held       bool  // the remembered offset stays where it is
+	overruled  map[string]bool
+	generation int32
+}
+
+var _ storage.Storage = (*fence)(nil)
+
+// fenced is the storage builder of a group with state.
+func (g *group) fenced(build storage.Builder) storage.Builder {
+	return func(topic string, partition int32) (storage.Storage, error) {
+		at, err := g.admin.NewestOffset(topic, partition)
+		if err != nil {
+			return nil, err
+		}
+		st, err := build(topic, partition)
+		if err != nil {
+			return nil, err
+		}
+		f := &fence{Store: st.(*store.Store), g: g, partition: partition, end: at, overruled: map[string]bool{}}
+		if err := f.begin(); err != nil {
+			st.Close()
+			return nil, err
+		}
+		g.fences.Store(partition, f)
+		return f, nil
+	}
+}
+
+// begin reads how far the store is.
+func (f *fence) begin() (err error) {
+	if f.known, err = f.Store.GetOffset(-1); err != nil {
+		return err
+	}
+	if f.known >= f.end {
+		return &LostChangelogError{Table: tableOf(f.g.name), Partition: f.partition, Offset: f.known, End: f.end}
+	}
+	return nil
+}
+
+// LostChangelogError says that a table's changelog ends before what the local state
+// was read from: it lost records that were acknowledged.
+type LostChangelogError struct {
+	Table     string
+	Partition int32
+	Offset    int64 // of the newest record that the local state knows
+	End       int64 // of the changelog
+}
+
+// Error implements error.
+func (e *LostChangelogError) Error() string {
+	return fmt.Sprintf("the local state of %s/%d knows offset %d, but the topic ends at %d: the brokers lost acknowledged records, as after an election of an unclean leader,"+
+		" or the topic is another; what was lost is lost in the state of all instances: delete the folder of this partition in state_dir, and rebuild the deployment if verify finds differences",
+		e.Table, e.Partition, e.Offset, e.End)
+}
+
+// ForeignWriterError says that another instance wrote to a partition's changelog
+// during a session of this one: one of the two was paused for longer than its
+// session, and has not known it.
+type ForeignWriterError struct {
+	Table     string
+	Partition int32
+	Want, Got int64 // offset that was to come next, and the one that came
+}
+
+// Error implements error.
+func (e *ForeignWriterError) Error() string {
+	return fmt.Sprintf("another instance wrote to %s/%d: offset %d came where %d was to be next; one of the two was paused or cut off for longer than its session. This one gives the partition up and reads what the other wrote",
+		e.Table, e.Partition, e.Got, e.Want)
+}
+
+// SetOffset takes the offset of a record that was read from the changelog or,
+// once the session is live, of one that it wrote.
+func (f *fence) SetOffset(offset int64) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.live && offset != f.known+1 {
+		f.held = true
+		return f.foreign(offset)
+	}
+	f.known = offset
+	if f.held {
+		return nil
+	}
+	return f.Store.SetOffset(offset)
+}
+
+func (f *fence) foreign(got int64) error {
+	return &ForeignWriterError{Table: tableOf(f.g.name), Partition: f.partition, Want: f.known + 1, Got: got}
+}
+
+// recoverRow is Goka's update callback: it takes a row from the changelog. The
+// storage that Goka passes is a wrapping of its own.
+func (g *group) recoverRow(ctx goka.UpdateContext, _ storage.Storage, key string, value []byte) error {
+	f := g.fence(int32(ctx.Partition()))
+	if f == nil {
+		return fmt.Errorf("%s: no store of partition %d", g.name, ctx.Partition())
+	}
+	return f.recover(key, value, ctx.Offset())
+}
+
+// fence of a partition in the present session, nil when there is none.
+func (g *group) fence(partition int32) *fence {
+	f, _ := g.fences.Load(partition)
+	found, _ := f.(*fence)
+	return found
+}
+
+func (f *fence) recover(key string, value []byte, offset int64) error {
+	written, err := generationIn(value)
+	if err != nil {
+		return fmt.Errorf("%s/%d/%d: %w", tableOf(f.g.name), f.partition, offset, err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	own, err := f.Store.Get(key)
+	if err != nil {
+		return err
+	}
+	standing, err := generationIn(own)
+	if err != nil {
+		return fmt.Errorf("local state of %s/%d: %w", tableOf(f.g.name), f.partition, err)
+	}
+	if standing > written {
+		f.overruled[key], f.held = true, true
+		return nil
+	}
+	delete(f.overruled, key)
+	if value == nil { // rows are not deleted; but a changelog may be edited by hand
+		return f.Store.Delete(key)
+	}
+	return f.Store.Set(key, value)
+}
+
+func generationIn(value []byte) (int32, error) {
+	if value == nil {
+		return 0, nil
+	}
+	row, err := mapping.DecodeRow(value)
+	if err != nil {
+		return 0, err
+	}
+	return mapping.Generation(row), nil
+}
+
+// MarkRecovered begins the session. Goka calls it when the store is filled, before
+// the first callback, and also when the session ended while it was being filled.
+func (f *fence) MarkRecovered() error {
+	ctx := f.g.tracker.Session()
+	if ctx.Err() != nil {
+		return nil // a store that is not marked is not used
+	}
+	if f.known < f.end-1 {
+		return fmt.Errorf("%s/%d was read up to offset %d of %d only", tableOf(f.g.name), f.partition, f.known, f.end)
+	}
+	if err := f.open(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	if err := f.Store.MarkRecovered(); err != nil {
+		return err
+	}
+	f.writeAgain()
+	return nil
+}
+
+// open writes the session's own record, and is the next generation from then on.
+func (f *fence) open(ctx context.Context) error {
+	last, err := f.Store.Get(mapping.SessionKey)
+	if err != nil {
+		return err
+	}
+	generation, err := generationIn(last)
+	if err != nil {
+		return err
+	}
+	row, err := mapping.SessionRow(generation + 1)
+	if err != nil {
+		return err
+	}
+	offset, err := f.produce(ctx, row)
+	if err != nil {
+		return fmt.Errorf("begin generation %d of %s/%d: %w", generation+1, tableOf(f.g.name), f.partition, err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if offset != f.known+1 {
+		return f.foreign(offset)
+	}
+	f.known, f.live, f.generation = offset, true, generation+1
+	if len(f.overruled) == 0 {
+		f.held = false
+	}
+	delete(f.overruled, mapping.SessionKey)
+	if err := f.Store.Set(mapping.SessionKey, row); err != nil || f.held {
+		return err
+	}
+	return f.Store.SetOffset(offset)
+}
+
+// produce sends the session's record and waits until it is acknowledged.
+func (f *fence) produce(ctx context.Context, row []byte) (offset int64, err error) {
+	type result struct {
+		offset int64
+		err    error
+	}
+	done := make(chan result, 1)
+	f.g.producer.Send(&sarama.ProducerMessage{
+		Topic: tableOf(f.g.name), Partition: f.partition,
+		Key: sarama.StringEncoder(mapping.SessionKey), Value: sarama.ByteEncoder(row),
+	}, func(m *sarama.ProducerMessage, err error) {
+		if err != nil {
+			done <- result{err: err}
+			return
+		}
+		done <- result{offset: m.Offset}
+	})
+	select {
+	case r := <-done:
+		return r.offset, r.err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// writeAgain has the rows written again that a former owner's would replace in the
+// changelog. A refusal ends the group, as any.
+func (f *fence) writeAgain() {
+	f.mu.Lock()
+	keys := slices.Sorted(maps.Keys(f.overruled))
+	f.mu.Unlock()
+	if len(keys) == 0 {
+		return
+	}
+	f.g.b.log.Warn("a former owner wrote to the table; its rows are ignored and those of later owners written again",
+		"table", tableOf(f.g.name), "partition", f.partition, "rows", len(keys))
+	for _, key := range keys {
+		loop := mapping.Resend(key, false)
+		f.g.producer.Send(&sarama.ProducerMessage{
+			Topic: loopOf(f.g.name), Key: sarama.StringEncoder(loop.Key), Value: sarama.ByteEncoder(marshal(loop.Command)),
+		}, func(*sarama.ProducerMessage, error) {})
+	}
+}
+
+// checkEnd finds records of others while the session itself writes nothing.
+func (f *fence) checkEnd() error {
+	before, live := f.position()
+	if !live || !f.g.tracker.Quiet(f.partition) {
+		return nil
+	}
+	end, err := f.g.admin.NewestOffset(tableOf(f.g.name), f.partition)
+	if err != nil {
+		return nil // brokers that are away are found out elsewhere
+	}
+	after, live := f.position()
+	over := f.g.tracker.Session().Err() != nil // then the next owner may write
+	if over || !live || !f.g.tracker.Quiet(f.partition) || after != before || end == before+1 {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.held = true
+	return f.foreign(end - 1)
+}
+
+// Close ends the session.
+func (f *fence) Close() error {
+	f.g.fences.CompareAndDelete(f.partition, f)
+	return f.Store.Close()
+}
+
+func (f *fence) position() (known int64, live bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.known, f.live
+}
+
+// sessionGeneration is that of the session, for the rows that it writes.
+func (f *fence) sessionGeneration() int32 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.generation
+}
+
+// pinned tells whether a record goes to the partition that it names itself.
+func pinned(m *sarama.ProducerMessage) bool {
+	key, err := m.Key.Encode()
+	return err == nil && string(key) == mapping.SessionKey
+}

@@ -1,0 +1,154 @@
+package processors_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+	"github.com/ticketscloud/vibe-bridge/internal/kafka/embedded"
+	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
+	"github.com/ticketscloud/vibe-bridge/internal/season"
+	"github.com/ticketscloud/vibe-bridge/mapping"
+	"github.com/ticketscloud/vibe-bridge/processors"
+)
+
+const (
+	stopTimeout = 2 * time.Second
+	// stopBound is what an instance has to end within: the stop timeout, the back-off
+	// that a client is in, and a machine that is busy with other tests.
+	stopBound = stopTimeout + 10*time.Second
+)
+
+// An instance that is told to stop while a cluster is away ends all the same, in
+// time and with an error, and the next one does what it could not.
+func TestStopWhileAClusterIsAway(t *testing.T) {
+	t.Parallel()
+	for i, away := range []string{"source", "state", "target"} {
+		for _, silent := range []bool{false, true} {
+			name := away + " closes connections"
+			if silent {
+				name = away + " does not answer"
+			}
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				const orders = 1500
+				var clusters [3]kafkatest.Target
+				var outages [3]kafkatest.Outage
+				for i := range clusters {
+					clusters[i] = kafkatest.Embedded(t, embedded.Options{More: []kfake.Opt{outages[i].Option()}})
+				}
+				w := newWorldOnThree(t, clusters[0], clusters[1], clusters[2], 2, season.Config{Orders: orders, Seed: 21, Hostile: 0.05})
+				w.cfg.StopTimeout = stopTimeout
+				w.produce()
+				dir := t.TempDir()
+				middle := &pauseAt{Observer: w.monitor, topics: w.cfg.Topics.Slim, after: orders / 4, reached: make(chan struct{}), proceed: make(chan struct{})}
+				w.cfg.Observer = middle
+				in := w.start(dir)
+				w.until("a quarter sent", []*instance{in}, func() bool { return over(middle.reached) })
+				if silent {
+					outages[i].Silence()
+				} else {
+					outages[i].Close()
+				}
+				close(middle.proceed)
+				began := time.Now()
+				in.stop()
+				err := w.endedWithin(in, stopBound)
+				var stop *processors.StopError
+				// A source that is at its end owes no more than a farewell, which fails at once.
+				farewell := away == "source" && err != nil && strings.Contains(err.Error(), "was not left in order")
+				if !errors.As(err, &stop) && !farewell {
+					t.Fatalf("instance ended with %v after %s, want a StopError", err, time.Since(began))
+				}
+				t.Logf("ended after %s: %v", time.Since(began).Round(time.Millisecond), err)
+				wants := map[string]string{"source": "-intake-", "state": "state cluster", "target": w.cfg.Topics.Slim[mapping.Orders]}
+				if !strings.Contains(err.Error(), wants[away]) {
+					t.Errorf("the error does not name what the %s cluster owes: %v", away, err)
+				}
+
+				outages[i].End()
+				w.cfg.Observer = w.monitor
+				in = w.start(dir)
+				w.check(w.drain(in))
+				w.leave(in)
+			})
+		}
+	}
+}
+
+// endedWithin waits for an instance that has to end.
+func (w *world) endedWithin(in *instance, bound time.Duration) error {
+	w.t.Helper()
+	select {
+	case err := <-in.done:
+		return err
+	case <-time.After(bound):
+		w.t.Fatalf("the instance had not ended after %s", bound)
+		return nil
+	}
+}
+
+// A refused record ends the instance at once, though another record of the same
+// group is never acknowledged, for which Goka alone would wait a minute and the
+// client for many.
+func TestRefusedRecordEndsTheInstanceInTime(t *testing.T) {
+	h := newHole(t, 1)
+	h.cfg.StopTimeout = stopTimeout
+	dir := t.TempDir()
+	state := h.fault(kmsg.Produce, produceTo(h.table), swallow)
+	refused := h.fault(kmsg.Produce, produceTo(h.slim(mapping.Events)), h.refuse(kerr.MessageTooLarge))
+	in := h.start(dir)
+	h.internal(mapping.Events, event("e"))
+	refused.awaitHit(t)
+	state.awaitHit(t)
+	refused.release()
+	err := h.endedWithin(in, stopBound)
+	var stop *processors.StopError
+	if err == nil || !strings.Contains(err.Error(), h.slim(mapping.Events)) || !errors.As(err, &stop) {
+		t.Errorf("instance ended with %v, want the refusal and what was not acknowledged", err)
+	}
+	state.release()
+	in = h.start(dir)
+	h.awaitSlim(mapping.Events, "e")
+	h.leave(in)
+}
+
+// The same for a callback that fails: here on a record that is not the bridge's.
+func TestFailedCallbackEndsTheInstanceInTime(t *testing.T) {
+	h := newHole(t, 1)
+	h.cfg.StopTimeout = stopTimeout
+	state := h.fault(kmsg.Produce, produceTo(h.table), swallow)
+	in := h.start(t.TempDir())
+	h.internal(mapping.Events, event("e"))
+	state.awaitHit(t)
+	kafkatest.ProducePinned(t, h.target.Addrs, h.cfg.Topics.Internal(mapping.Events), &kafkatest.Record{Key: []byte("x"), Value: []byte("nonsense")})
+	err := h.endedWithin(in, stopBound+kafkaSlack)
+	if err == nil || !strings.Contains(err.Error(), "is not a record of this program") {
+		t.Errorf("instance ended with %v, want the failure of the callback", err)
+	}
+}
+
+// kafkaSlack is for a group to settle before a test's record can be consumed.
+const kafkaSlack = 20 * time.Second
+
+// A right that is taken away in mid-session ends the instance, and says which.
+func TestInstanceEndsWithoutItsRights(t *testing.T) {
+	h := newHole(t, 1)
+	h.cfg.StopTimeout = stopTimeout
+	in := h.start(t.TempDir())
+	h.internal(mapping.Events, event("e"))
+	h.awaitSlim(mapping.Events, "e")
+	topic := h.cfg.Topics.Legacy[mapping.Orders]
+	h.cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: topic, Err: kerr.TopicAuthorizationFailed, Count: -1})
+	err := h.endedWithin(in, stopBound+kafkaSlack)
+	var e *kafka.ConsumeError
+	if !errors.As(err, &e) || e.Topic != topic {
+		t.Errorf("instance ended with %v, want a ConsumeError about %s", err, topic)
+	}
+}
