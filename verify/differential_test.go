@@ -107,14 +107,13 @@ type plainWorld struct {
 	events   map[string]*legacyproto.Event
 	orders   map[string]*legacyproto.Order
 	refunds  map[string]*legacyproto.RefundRequest
-	homeless map[string]bool // events of which a version names no organizer and another one does
 	moved    map[string]bool // events of which an older version names another organizer, and partners of another name
 }
 
 func newPlainWorld(r *rules, legacy []recordfile.Record) *plainWorld {
 	w := &plainWorld{
 		rules: r, partners: map[string]*legacyproto.Partner{}, events: map[string]*legacyproto.Event{},
-		orders: map[string]*legacyproto.Order{}, refunds: map[string]*legacyproto.RefundRequest{}, moved: map[string]bool{}, homeless: map[string]bool{},
+		orders: map[string]*legacyproto.Order{}, refunds: map[string]*legacyproto.RefundRequest{}, moved: map[string]bool{},
 	}
 	for _, rec := range legacy {
 		w.take(rec)
@@ -135,9 +134,6 @@ func (w *plainWorld) take(rec recordfile.Record) {
 		if m, v := readEvent(rec.Value); v.outcome == Eligible {
 			if old := w.events[m.GetId()]; old != nil && (old.GetOrg() != m.GetOrg() || old.GetLegalRu().GetName() != m.GetLegalRu().GetName()) {
 				w.moved[m.GetId()] = true
-			}
-			if old := w.events[m.GetId()]; old != nil && (old.GetOrg() == "") != (m.GetOrg() == "") {
-				w.homeless[m.GetId()] = true
 			}
 			w.events[m.GetId()] = m
 		}

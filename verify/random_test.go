@@ -179,10 +179,6 @@ func randomHistory(t *rapid.T) []recordfile.Record {
 
 // undecided: in edition 2.0 an event of which one version could go out and the
 // newest cannot is published or not by its history (decision 4).
-//
-// And a known disagreement, to be removed with its cause: when an event loses its
-// organizer and gets the same one again, the bridge does not ask for it again, and
-// the event stays without. The contract gives it the organizer.
 func undecided(w *plainWorld) func(key string) bool {
 	return func(key string) bool {
 		topic, id, _ := strings.Cut(key, "/")
@@ -191,9 +187,6 @@ func undecided(w *plainWorld) func(key string) bool {
 			id = w.orders[w.refunds[id].GetOrder()].GetEvent()
 		case "orders":
 			id = w.orders[id].GetEvent()
-		}
-		if w.homeless[id] {
-			return true
 		}
 		return w.rules.v2 && (w.moved[id] || w.moved[w.events[id].GetOrg()]) && w.eventValue(id) == nil
 	}
