@@ -101,9 +101,10 @@ func TestRefusedRecordEndsTheInstanceInTime(t *testing.T) {
 	h := newHole(t, 1)
 	h.cfg.StopTimeout = stopTimeout
 	dir := t.TempDir()
+	in := h.start(dir)
+	h.awaitSession()
 	state := h.fault(kmsg.Produce, produceTo(h.table), swallow)
 	refused := h.fault(kmsg.Produce, produceTo(h.slim(mapping.Events)), h.refuse(kerr.MessageTooLarge))
-	in := h.start(dir)
 	h.internal(mapping.Events, event("e"))
 	refused.awaitHit(t)
 	state.awaitHit(t)
@@ -119,12 +120,21 @@ func TestRefusedRecordEndsTheInstanceInTime(t *testing.T) {
 	h.leave(in)
 }
 
+// awaitSession waits until the gate has begun its session: the record that says so
+// is acknowledged, and an event that came after it has gone out.
+func (h *hole) awaitSession() {
+	h.t.Helper()
+	h.internal(mapping.Events, event("first"))
+	h.awaitSlim(mapping.Events, "first")
+}
+
 // The same for a callback that fails: here on a record that is not the bridge's.
 func TestFailedCallbackEndsTheInstanceInTime(t *testing.T) {
 	h := newHole(t, 1)
 	h.cfg.StopTimeout = stopTimeout
-	state := h.fault(kmsg.Produce, produceTo(h.table), swallow)
 	in := h.start(t.TempDir())
+	h.awaitSession()
+	state := h.fault(kmsg.Produce, produceTo(h.table), swallow)
 	h.internal(mapping.Events, event("e"))
 	state.awaitHit(t)
 	kafkatest.ProducePinned(t, h.target.Addrs, h.cfg.Topics.Internal(mapping.Events), &kafkatest.Record{Key: []byte("x"), Value: []byte("nonsense")})

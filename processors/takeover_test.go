@@ -253,3 +253,22 @@ func (h *hole) members() (n int) {
 	}
 	return n
 }
+
+// A session processes nothing before the record that announces it is acknowledged:
+// by then whoever had the partition before can find out.
+func TestNothingIsProcessedBeforeTheSessionIsAnnounced(t *testing.T) {
+	h := newHole(t, 1)
+	h.internal(mapping.Events, event("e"))
+	announcement := h.fault(kmsg.Produce, produceTo(h.table), h.hold)
+	in := h.start(t.TempDir())
+	announcement.awaitHit(t)
+	if n := len(h.slimKeys(mapping.Events)); n != 0 {
+		t.Errorf("%d events went out", n)
+	}
+	if c := h.committed(h.cfg.Topics.Internal(mapping.Events)); len(c) != 0 {
+		t.Errorf("commits %v", c)
+	}
+	announcement.release()
+	h.awaitSlim(mapping.Events, "e")
+	h.leave(in)
+}

@@ -17,6 +17,7 @@ holds.organizer is VIBE_BRIDGE_HOLDS_ORGANIZER and --holds-organizer.`
 const rootExamples = `  vibe-bridge demo
   vibe-bridge topics create --config bridge.yaml
   vibe-bridge run --config bridge.yaml
+  vibe-bridge verify --config bridge.yaml
   vibe-bridge capture --config bridge.yaml --until-end --out legacy.ndjson.gz
   vibe-bridge dry-run --in legacy.ndjson.gz --out slim.ndjson.gz`
 
@@ -68,7 +69,7 @@ func newRoot(a *app) *cobra.Command {
 		root.AddCommand(commands...)
 	}
 	add("try", newDemoCommand(a))
-	add("run", newTopicsCommand(a), newRunCommand(a))
+	add("run", newTopicsCommand(a), newRunCommand(a), newVerifyCommand(a))
 	add("look", newGenerateCommand(a), newCaptureCommand(a), newDryRunCommand(a), newMapCommand(a))
 	add("", newVersionCommand(a))
 	return root

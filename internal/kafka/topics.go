@@ -26,7 +26,8 @@ type TopicSpec struct {
 	// Replication must be met at least; 0 accepts any of an existing topic.
 	Replication int16
 	// Config holds the settings that matter, such as cleanup.policy. Limits and times (see atLeast) must
-	// be met at least, where -1 is without limit; cleanup.policy as a set; everything else exactly.
+	// be met at least, where -1 is without limit; cleanup.policy as a set; proposals (see there) not at all;
+	// everything else exactly.
 	Config map[string]string
 	// Purpose is half a line for people, shown in a plan.
 	Purpose string
@@ -167,6 +168,10 @@ var atLeast = map[string]bool{
 	"min.insync.replicas":   true,
 }
 
+// proposals are for topics that are created. An existing topic may have them otherwise: with LogAppendTime, for
+// example, it can be seen in the topics themselves that orders came after their events.
+var proposals = map[string]bool{"message.timestamp.type": true}
+
 func wanted(key, want string) string {
 	if atLeast[key] && want != "-1" {
 		return "at least " + want
@@ -183,7 +188,7 @@ func addConfig(key, value string) string {
 }
 
 func settingMet(key, want, got string) bool {
-	if want == got {
+	if want == got || proposals[key] {
 		return true
 	}
 	if key == "cleanup.policy" {

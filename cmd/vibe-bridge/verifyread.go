@@ -1,0 +1,261 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/ticketscloud/vibe-bridge/verify"
+)
+
+// topicReader reads topics of one cluster from their first records on, each time up
+// to ends that it is given.
+type topicReader struct {
+	client *kgo.Client
+	admin  *kadm.Client
+	topics []string
+	starts map[partitionID]int64
+	at     map[partitionID]*cursor
+	take   func(*kgo.Record)
+
+	// idleLimit is how long to wait for a record below the end of a partition
+	// before its last offsets count as holes, which the cleaner of a compacted topic
+	// or retention has left.
+	idleLimit time.Duration
+	taken     int
+}
+
+// cursor is where the reading of a partition is.
+type cursor struct {
+	next, end int64
+	ahead     []*kgo.Record // read already, at the end or beyond it
+}
+
+func (c *cursor) done() bool { return c.next >= c.end }
+
+func newTopicReader(ctx context.Context, client *kgo.Client, topics []string) (*topicReader, error) {
+	r := &topicReader{
+		client: client, admin: kadm.NewClient(client), topics: topics,
+		at: map[partitionID]*cursor{}, idleLimit: defaultIdleLimit,
+	}
+	starts, err := listOffsets(ctx, r.admin.ListStartOffsets, topics)
+	if err != nil {
+		return nil, err
+	}
+	r.starts = byPartition(starts)
+	from := map[string]map[int32]kgo.Offset{}
+	for id, start := range r.starts {
+		r.at[id] = &cursor{next: start}
+		if from[id.topic] == nil {
+			from[id.topic] = map[int32]kgo.Offset{}
+		}
+		from[id.topic][id.partition] = kgo.NewOffset().At(start)
+	}
+	client.AddConsumePartitions(from)
+	return r, nil
+}
+
+// setEnds takes the ends of this moment, of one topic after the other.
+func (r *topicReader) setEnds(ctx context.Context) error {
+	for _, topic := range r.topics {
+		listed, err := listOffsets(ctx, r.admin.ListCommittedOffsets, []string{topic})
+		if err != nil {
+			return err
+		}
+		for id, end := range byPartition(listed) {
+			if c := r.at[id]; c != nil { // else it was added since: such topics are not followed
+				c.end = max(c.end, end)
+			}
+		}
+	}
+	return nil
+}
+
+// left is how many offsets there are up to the ends.
+func (r *topicReader) left() int64 {
+	n := int64(0)
+	for _, c := range r.at {
+		n += max(0, c.end-c.next)
+	}
+	return n
+}
+
+// read takes everything below the ends. report is called now and then.
+func (r *topicReader) read(ctx context.Context, report func()) error {
+	for _, c := range r.at {
+		r.takeAhead(c)
+	}
+	quiet := time.Now()
+	for r.steer() {
+		poll, cancel := context.WithTimeout(ctx, min(time.Second, r.idleLimit))
+		fetches := r.client.PollRecords(poll, mostPerPoll)
+		cancel()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := fetchError(fetches); err != nil {
+			return err
+		}
+		if fetches.NumRecords() > 0 {
+			quiet = time.Now()
+		}
+		for records := fetches.RecordIter(); !records.Done(); {
+			r.pass(records.Next())
+		}
+		if time.Since(quiet) > r.idleLimit {
+			if err := r.acceptHoles(ctx); err != nil {
+				return err
+			}
+		}
+		report()
+	}
+	return nil
+}
+
+// steer lets the client fetch the partitions that are not at their ends; false
+// when all are.
+func (r *topicReader) steer() bool {
+	read, rest := map[string][]int32{}, map[string][]int32{}
+	for id, c := range r.at {
+		if c.done() {
+			rest[id.topic] = append(rest[id.topic], id.partition)
+		} else {
+			read[id.topic] = append(read[id.topic], id.partition)
+		}
+	}
+	r.client.PauseFetchPartitions(rest)
+	r.client.ResumeFetchPartitions(read)
+	return len(read) > 0
+}
+
+// pass takes a record, or keeps it for the next time when it lies beyond the end.
+func (r *topicReader) pass(rec *kgo.Record) {
+	c := r.at[partitionID{rec.Topic, rec.Partition}]
+	if c == nil {
+		return
+	}
+	if rec.Offset >= c.end || len(c.ahead) > 0 {
+		c.ahead = append(c.ahead, rec)
+		c.next = max(c.next, c.end) // whatever was below the end has been passed
+		return
+	}
+	r.takeNow(c, rec)
+}
+
+func (r *topicReader) takeNow(c *cursor, rec *kgo.Record) {
+	c.next = rec.Offset + 1
+	if !rec.Attrs.IsControl() {
+		r.taken++
+		r.take(rec)
+	}
+}
+
+// takeAhead takes what was kept and lies below the new end.
+func (r *topicReader) takeAhead(c *cursor) {
+	n := 0
+	for ; n < len(c.ahead) && c.ahead[n].Offset < c.end; n++ {
+		r.takeNow(c, c.ahead[n])
+	}
+	c.ahead = c.ahead[n:]
+	if len(c.ahead) > 0 {
+		c.next = max(c.next, c.end)
+	}
+}
+
+// acceptHoles ends partitions that give nothing more below their ends, once the
+// brokers answer for them.
+func (r *topicReader) acceptHoles(ctx context.Context) error {
+	if _, err := listOffsets(ctx, r.admin.ListCommittedOffsets, r.topics); err != nil {
+		return fmt.Errorf("no record for %s: %w", r.idleLimit, err)
+	}
+	for _, c := range r.at {
+		c.next = max(c.next, c.end)
+	}
+	return nil
+}
+
+// verifiedClusters are the topics of a deployment on their clusters.
+type verifiedClusters struct {
+	topics verify.Topics
+	layout verify.Layout
+
+	slim, quarantine, legacy *topicReader
+	clients                  []*kgo.Client
+	checker                  *verify.Checker
+	taken                    int
+	progress                 io.Writer // of a long read; nil for none
+	said                     time.Time
+}
+
+func (v *verifiedClusters) close() {
+	for _, c := range v.clients {
+		c.Close()
+	}
+}
+
+// progressInterval is how often a long read says where it is.
+const progressInterval = 10 * time.Second
+
+// read takes everything that there is at this moment. The ends of the slim topics
+// are taken first, refunds before orders before events, and then those of the
+// others: what is below an end was caused by what is below the ends that were taken
+// after it. Legacy records are then read before slim ones.
+func (v *verifiedClusters) read(ctx context.Context, checker *verify.Checker) error {
+	v.checker = checker
+	readers := []*topicReader{v.quarantine, v.legacy, v.slim}
+	for _, r := range []*topicReader{v.slim, v.quarantine, v.legacy} {
+		if err := r.setEnds(ctx); err != nil {
+			return err
+		}
+	}
+	v.said = time.Now()
+	for _, r := range readers {
+		if err := r.read(ctx, v.say); err != nil {
+			return err
+		}
+	}
+	v.taken = v.quarantine.taken + v.legacy.taken + v.slim.taken
+	return nil
+}
+
+func (v *verifiedClusters) say() {
+	if v.progress == nil || time.Since(v.said) < progressInterval {
+		return
+	}
+	v.said = time.Now()
+	left := v.quarantine.left() + v.legacy.left() + v.slim.left()
+	fmt.Fprintf(v.progress, "read %d records, %d left\n", v.quarantine.taken+v.legacy.taken+v.slim.taken, left)
+}
+
+func (v *verifiedClusters) connectReaders() {
+	v.quarantine.take = func(r *kgo.Record) { v.checker.Quarantine(verifiedRecord(r)) }
+	v.legacy.take = func(r *kgo.Record) { v.checker.Legacy(streamNamed(v.topics.Legacy[:], r.Topic), verifiedRecord(r)) }
+	v.slim.take = func(r *kgo.Record) { v.checker.Slim(streamNamed(v.topics.Slim[:], r.Topic), verifiedRecord(r)) }
+}
+
+func streamNamed(names []string, topic string) verify.Stream {
+	for i, name := range names {
+		if name == topic {
+			return verify.Stream(i)
+		}
+	}
+	panic("a record of a topic that was not asked for: " + strings.ToValidUTF8(topic, "?"))
+}
+
+const logAppendTime = 1 // kgo.RecordAttrs.TimestampType
+
+func verifiedRecord(r *kgo.Record) verify.Record {
+	out := verify.Record{
+		Partition: r.Partition, Offset: r.Offset, Time: timestampOf(r), AppendTime: r.Attrs.TimestampType() == logAppendTime,
+		Key: r.Key, Value: r.Value, Headers: make([]verify.Header, len(r.Headers)),
+	}
+	for i, h := range r.Headers {
+		out.Headers[i] = verify.Header{Key: h.Key, Value: h.Value}
+	}
+	return out
+}

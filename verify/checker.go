@@ -1,0 +1,219 @@
+package verify
+
+import (
+	"strconv"
+	"time"
+)
+
+// Checker takes records and finds what is wrong. It is not safe for concurrent use.
+//
+// Invariant: a slim record is given to it only after all legacy and quarantine
+// records that were there when the slim record was written.
+type Checker struct {
+	cfg   Config
+	rules *rules
+
+	partners map[string]*partner
+	events   map[string]*event
+	orders   map[string]*order
+	refunds  map[string]*refund
+	// refundAt finds the request that a refund with a wrong key was made of: the
+	// refund's value has no id.
+	refundAt map[sourceRef]string
+
+	quarantined map[spot]*note
+	owed        map[spot]string // ought to be in quarantine, and was not seen there; with its reason
+
+	legacy [streams]LegacyCount
+	slim   [streams]SlimCount
+	notes  int // quarantine records
+
+	found    map[Kind]*tally // of single records
+	suspects []suspect
+	pending  map[finding]time.Time // when each finding that may still settle itself was made first
+	doubts   map[string]int
+
+	next     map[slimPartition]int64
+	firstGap [streams]int64 // offset of the first gap in a compacted slim topic of one partition; 0: none
+}
+
+// spot is where a legacy record is.
+type spot struct {
+	stream    Stream
+	partition int32
+	offset    int64
+}
+
+// note is a record of the quarantine topic.
+type note struct {
+	reason  string
+	matched bool // the plain rules would have it there as well
+}
+
+type slimPartition struct {
+	stream    Stream
+	partition int32
+}
+
+func (c *Checker) partner(id string) *partner {
+	return getOrMake(c.partners, id, func() *partner { return &partner{id: id} })
+}
+
+func (c *Checker) event(id string) *event {
+	return getOrMake(c.events, id, func() *event { return &event{id: id} })
+}
+
+func getOrMake[T any](m map[string]*T, id string, make func() *T) *T {
+	v := m[id]
+	if v == nil {
+		v = make()
+		m[id] = v
+	}
+	return v
+}
+
+// Legacy takes a record of a legacy topic.
+func (c *Checker) Legacy(s Stream, r Record) {
+	var v verdict
+	at := position{offset: r.Offset, time: r.Time, partition: r.Partition}
+	switch s {
+	case Partners:
+		v = c.legacyPartner(at, r.Value)
+	case Events:
+		v = c.legacyEvent(at, r.Value)
+	case Orders:
+		v = c.legacyOrder(at, r.Value)
+	case Refunds:
+		v = c.legacyRefund(at, r.Value)
+	}
+	c.legacy[s].add(v)
+	c.settleQuarantine(spot{s, r.Partition, r.Offset}, v)
+}
+
+// settleQuarantine holds what the plain rules say of a record against the
+// quarantine topic.
+func (c *Checker) settleQuarantine(at spot, v verdict) {
+	noted := c.quarantined[at]
+	switch {
+	case noted != nil:
+		noted.matched = v.outcome == Quarantined
+	case v.outcome == Quarantined:
+		c.owed[at] = v.reason
+	}
+}
+
+func (c *Checker) legacyPartner(at position, value []byte) verdict {
+	m, v := readPartner(value)
+	if v.outcome == Eligible {
+		c.partner(m.GetId()).add(at, digestOf(m), func() partnerFacts { return makePartner(m) })
+	}
+	return v
+}
+
+func (c *Checker) legacyEvent(at position, value []byte) verdict {
+	m, v := readEvent(value)
+	if v.outcome == Eligible {
+		c.event(m.GetId()).add(at, digestOf(m), func() eventFacts { return c.makeEvent(m) })
+	}
+	return v
+}
+
+func (c *Checker) legacyOrder(at position, value []byte) verdict {
+	m, v := readOrder(value)
+	if m.GetId() == "" {
+		return v
+	}
+	o := getOrMake(c.orders, m.GetId(), func() *order { return &order{id: m.GetId()} })
+	if v.outcome != Eligible {
+		o.skipped = o.skipped || v.outcome == Skipped
+		return v
+	}
+	o.add(at, digestOf(m), func() orderFacts { return c.makeOrder(m) })
+	return v
+}
+
+func (c *Checker) legacyRefund(at position, value []byte) verdict {
+	m, v := readRefund(value)
+	if v.outcome != Eligible {
+		return v
+	}
+	r := getOrMake(c.refunds, m.GetId(), func() *refund { return &refund{id: m.GetId()} })
+	r.add(at, digestOf(m), func() refundFacts { return c.makeRefund(m) })
+	c.refundAt[sourceRef{offset: at.offset, partition: at.partition}] = r.id
+	return v
+}
+
+// Headers of a quarantine record, as Kafka Connect names them.
+const (
+	headerTopic     = "__connect.errors.topic"
+	headerPartition = "__connect.errors.partition"
+	headerOffset    = "__connect.errors.offset"
+	headerReason    = "__connect.errors.class.name"
+)
+
+// Quarantine takes a record of the quarantine topic.
+func (c *Checker) Quarantine(r Record) {
+	c.notes++
+	at, ok := c.quarantinedPlace(r)
+	if !ok {
+		c.report(Malformed, Example{Topic: c.cfg.Topics.Quarantine, Partition: r.Partition, Offset: r.Offset, Reason: "headers do not say which record it is"})
+		return
+	}
+	_, owed := c.owed[at]
+	delete(c.owed, at)
+	c.quarantined[at] = &note{reason: header(r, headerReason), matched: owed}
+}
+
+func (c *Checker) quarantinedPlace(r Record) (spot, bool) {
+	for s, name := range c.cfg.Topics.Legacy {
+		if header(r, headerTopic) != name {
+			continue
+		}
+		partition, err1 := strconv.ParseInt(header(r, headerPartition), 10, 32)
+		offset, err2 := strconv.ParseInt(header(r, headerOffset), 10, 64)
+		return spot{Stream(s), int32(partition), offset}, err1 == nil && err2 == nil
+	}
+	return spot{}, false
+}
+
+// header is the value of a record's only header of the name.
+func header(r Record, name string) string {
+	value := ""
+	for _, h := range r.Headers {
+		if h.Key == name {
+			value = string(h.Value)
+		}
+	}
+	return value
+}
+
+// out tells the records that do not count as newest: the quarantine topic names
+// them.
+func (c *Checker) out(s Stream) func(position) bool {
+	if len(c.quarantined) == 0 {
+		return nil
+	}
+	return func(p position) bool { return c.quarantined[spot{s, p.partition, p.offset}] != nil }
+}
+
+// loose: the quarantine topic names an eligible record of the entity. Whether
+// that was ever published, and whether its facts are still in use, depends on what
+// was too large at which time (decision 6).
+func (c *Checker) loose(s Stream, positions []position) bool {
+	for _, p := range positions {
+		if len(c.quarantined) > 0 && c.quarantined[spot{s, p.partition, p.offset}] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// incomplete: legacy records that may have mattered are gone.
+func (c *Checker) incomplete() bool {
+	for _, gone := range c.cfg.Layout.LegacyGone {
+		if gone {
+			return true
+		}
+	}
+	return false
+}
