@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,6 +37,9 @@ type Config struct {
 	SessionTimeout time.Duration
 	// StopTimeout bounds the end of an instance, from its beginning on; 0 is DefaultStopTimeout.
 	StopTimeout time.Duration
+	// StallAfter is for how long a partition with records may acknowledge none before it
+	// counts as stalled; 0 is DefaultStallAfter.
+	StallAfter time.Duration
 	// AcceptForeignOffsets goes on from committed offsets that this program did not commit.
 	AcceptForeignOffsets bool
 
@@ -55,6 +59,12 @@ type Bridge struct {
 	gate    atomic.Pointer[group]
 	// organizers, like gate, are the group that runs at present.
 	organizers atomic.Pointer[group]
+
+	started atomic.Bool              // all groups run
+	stalled atomic.Pointer[[]string] // what watchStalls found last
+
+	mu  sync.Mutex
+	all []*group // that run
 }
 
 // New checks the configuration. Nothing is connected yet.
@@ -138,8 +148,20 @@ func (b *Bridge) runGroups(ctx context.Context, admins kafka.Admins) error {
 		name := string(b.topics.intakeGroup(s))
 		start(name, offsetsOf(name, kafka.SourceCluster), p.Run)
 	}
-	b.end.fail(b.startTables(admins, start))
+	if err := b.startTables(admins, start); err != nil {
+		b.end.fail(err)
+		return nil
+	}
+	b.started.Store(true)
+	start("watch", "nothing", b.watchStalls)
 	return nil
+}
+
+// groups are those that run.
+func (b *Bridge) groups() []*group {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.all)
 }
 
 // offsetsOf is what a group owes until it has ended.
@@ -190,6 +212,9 @@ func (b *Bridge) newGroup(name goka.Group, admin *kafka.Admin, keepRecords bool)
 	})
 	g := newGroup(b, name, tracker, b.stores)
 	g.admin = admin
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.all = append(b.all, g)
 	return g
 }
 

@@ -2,8 +2,10 @@ package processors
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 
@@ -211,11 +213,7 @@ func (f *fence) MarkRecovered() error {
 
 // open writes the session's own record, and is the next generation from then on.
 func (f *fence) open(ctx context.Context) error {
-	last, err := f.Store.Get(mapping.SessionKey)
-	if err != nil {
-		return err
-	}
-	generation, err := generationIn(last)
+	generation, err := f.lastGeneration()
 	if err != nil {
 		return err
 	}
@@ -241,6 +239,26 @@ func (f *fence) open(ctx context.Context) error {
 		return err
 	}
 	return f.Store.SetOffset(offset)
+}
+
+// lastGeneration is that of the newest session that left a trace. A table that was
+// written before sessions announced themselves has it in its rows alone.
+func (f *fence) lastGeneration() (generation int32, err error) {
+	last, err := f.Store.Get(mapping.SessionKey)
+	if err != nil || last != nil {
+		if err == nil {
+			generation, err = generationIn(last)
+		}
+		return generation, err
+	}
+	var unreadable error
+	err = f.Store.Scan("", "", math.MaxInt, func(_ string, value []byte) bool {
+		var g int32
+		g, unreadable = generationIn(value)
+		generation = max(generation, g)
+		return unreadable == nil
+	})
+	return generation, errors.Join(err, unreadable)
 }
 
 // produce sends the session's record and waits until it is acknowledged.

@@ -110,6 +110,29 @@ func TestRowsOfFormerOwnersAreIgnored(t *testing.T) {
 	}
 }
 
+// A table from before sessions announced themselves: the first that does is above all its rows.
+func TestGenerationOfATableWithoutSessions(t *testing.T) {
+	f := fenceOver(t, 2)
+	for offset, row := range [][]byte{rowOf(t, "e", 7), rowOf(t, "f", 3)} {
+		if err := f.recover(string(rune('e'+offset)), row, int64(offset)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if g, err := f.lastGeneration(); err != nil || g != 7 {
+		t.Errorf("the last generation is %d (%v), want 7", g, err)
+	}
+	row, err := mapping.SessionRow(9)
+	if err == nil {
+		err = f.Store.Set(mapping.SessionKey, row)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g, err := f.lastGeneration(); err != nil || g != 9 {
+		t.Errorf("the last generation is %d (%v), want 9", g, err)
+	}
+}
+
 // A local state that knows more than the changelog holds belongs to another topic,
 // or the brokers lost the end of this one.
 func TestLostChangelogIsRefused(t *testing.T) {

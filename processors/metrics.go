@@ -14,6 +14,7 @@ type Metrics struct {
 	consumedC *prometheus.CounterVec
 	emittedC  *prometheus.CounterVec
 	countedC  *prometheus.CounterVec
+	rebuilds  prometheus.Counter
 }
 
 func newMetrics() *Metrics {
@@ -29,7 +30,10 @@ func newMetrics() *Metrics {
 			Name: "vibe_bridge_counted_total", Help: "What the mapping rules say to count, by reason.",
 		}, []string{"reason"}),
 	}
-	m.Registry.MustRegister(m.consumedC, m.emittedC, m.countedC)
+	m.rebuilds = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "vibe_bridge_rebuilds_total", Help: "How often the instance failed and was built anew in the same process.",
+	})
+	m.Registry.MustRegister(m.consumedC, m.emittedC, m.countedC, m.rebuilds)
 	return m
 }
 

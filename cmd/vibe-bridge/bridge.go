@@ -33,7 +33,7 @@ func bridgeConfig(c config.Config) (processors.Config, error) {
 		Rules:         rules,
 		ApplicationID: c.ApplicationID, SourceHeader: c.SourceHeader,
 		Source: c.Source, State: c.State, Target: c.Target,
-		StateDir: c.StateDir, SweepInterval: c.SweepInterval, SessionTimeout: c.SessionTimeout, StopTimeout: c.StopTimeout,
+		StateDir: c.StateDir, SweepInterval: c.SweepInterval, StallAfter: c.StallAfter, SessionTimeout: c.SessionTimeout, StopTimeout: c.StopTimeout,
 	}
 	// Facts and state rows may be larger than the slim records made of them.
 	cfg.Target.MaxMessageBytes = c.MaxMessageBytes

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -75,7 +76,7 @@ func (o *runOptions) run(ctx context.Context, a *app, c config.Config) error {
 		return err
 	}
 	cfg.Log, cfg.AcceptForeignOffsets = log, o.acceptResets
-	bridge, err := processors.New(cfg)
+	bridge, err := processors.NewSupervisor(cfg)
 	if err != nil {
 		return refuse(err)
 	}
@@ -169,14 +170,15 @@ func listenHTTP(address string) (net.Listener, error) {
 	return listener, nil
 }
 
-// serveHTTP answers /metrics and /healthz until the returned function is called.
-func serveHTTP(listener net.Listener, bridge *processors.Bridge, log *slog.Logger) (stop func()) {
+// serveHTTP answers /metrics, /healthz and /readyz until the returned function is called.
+func serveHTTP(listener net.Listener, bridge *processors.Supervisor, log *slog.Logger) (stop func()) {
 	if listener == nil {
 		return func() {}
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(bridge.Metrics().Registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { sayReady(w, bridge.NotReady()) })
 	log.Info("metrics and health", "address", listener.Addr().String())
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	done := make(chan struct{})
@@ -192,9 +194,22 @@ func serveHTTP(listener net.Listener, bridge *processors.Bridge, log *slog.Logge
 	}
 }
 
+// sayReady answers 200, or 503 with the reasons, as JSON.
+func sayReady(w http.ResponseWriter, reasons []string) {
+	w.Header().Set("Content-Type", "application/json")
+	if len(reasons) > 0 {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	answer := struct {
+		Ready   bool     `json:"ready"`
+		Reasons []string `json:"reasons,omitempty"`
+	}{len(reasons) == 0, reasons}
+	_ = json.NewEncoder(w).Encode(answer) // whoever asked has gone
+}
+
 // watchDirectory keeps the directory up to date until ctx ends or the returned
 // function is called.
-func watchDirectory(ctx context.Context, c config.Config, current *directory.Directory, bridge *processors.Bridge, log *slog.Logger) (stop func(), err error) {
+func watchDirectory(ctx context.Context, c config.Config, current *directory.Directory, bridge *processors.Supervisor, log *slog.Logger) (stop func(), err error) {
 	categories, _, err := loadDirectory("", c.CategoriesFile)
 	if err != nil {
 		return nil, err

@@ -48,6 +48,9 @@ type Config struct {
 	// for a deployment that has state.
 	Partitions int32
 	Holds      Holds
+	// StallAfter is how long a partition that has records may acknowledge none before
+	// the instance is not ready.
+	StallAfter time.Duration
 	// TakeoverRepeat is when an instance that took a partition over sends again what
 	// the former owner may still have on its way (guard G5). 0: never.
 	TakeoverRepeat time.Duration
@@ -132,6 +135,7 @@ func Default() Config {
 		StateDir:          "/var/lib/vibe-bridge",
 		Partitions:        12,
 		Holds:             Holds{Organizer: 10 * time.Minute, Set: 10 * time.Minute},
+		StallAfter:        2 * time.Minute,
 		TakeoverRepeat:    2 * time.Minute,
 		SweepInterval:     5 * time.Second,
 		MaxMessageBytes:   1 << 20,

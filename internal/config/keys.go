@@ -64,6 +64,8 @@ var keys = func() []key {
 			field: func(c *Config) any { return &c.Holds.Organizer }},
 		{path: "holds.set", usage: "how long an order waits for a ticket set of its event",
 			field: func(c *Config) any { return &c.Holds.Set }},
+		{path: "stall_after", usage: "how long a partition with records may acknowledge none before the instance is not ready",
+			field: func(c *Config) any { return &c.StallAfter }},
 		{path: "takeover_repeat", usage: "when to send again what a former owner of a partition may still have on its way; 0s never",
 			field: func(c *Config) any { return &c.TakeoverRepeat }},
 		{path: "sweep_interval", usage: "how often long-parked records are looked at",

@@ -42,6 +42,10 @@ const (
 	minStopTimeout    = time.Second
 	maxStopTimeout    = 10 * time.Minute
 	maxTakeoverRepeat = time.Hour
+
+	// A rebalance takes several seconds, and so does a broker's restart.
+	minStallAfter = 10 * time.Second
+	maxStallAfter = 24 * time.Hour
 )
 
 var (
@@ -125,6 +129,7 @@ func isPlainText(text string) bool {
 func (v *validator) behaviour(c Config) {
 	between(v, "partitions", c.Partitions, 1, maxPartitions)
 	between(v, "slim.partitions", c.Slim.Partitions, 1, maxPartitions)
+	between(v, "stall_after", c.StallAfter, minStallAfter, maxStallAfter)
 	between(v, "takeover_repeat", c.TakeoverRepeat, 0, maxTakeoverRepeat)
 	between(v, "sweep_interval", c.SweepInterval, minSweepInterval, maxSweepInterval)
 	between(v, "max_message_bytes", c.MaxMessageBytes, minMessageBytes, maxMessageBytes)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -176,6 +177,35 @@ func (t *Tracker) MayReplay(topic string, partition int32, offset int64) bool {
 	return s == nil || offset < s.commits[topic][partition].End
 }
 
+// Position is how far the present session is with one partition.
+type Position struct {
+	Topic        string
+	Partition    int32
+	Acknowledged int64 // everything below this offset is acknowledged, or was deleted
+	Pending      int   // records delivered and not acknowledged
+	End          int64 // of the partition, when it was last read from
+}
+
+// Positions of all partitions of the present session that have begun.
+func (t *Tracker) Positions() []Position {
+	s := t.session.Load()
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	claims := slices.Clone(s.claims)
+	s.mu.Unlock()
+	var all []Position
+	for _, c := range claims {
+		w := s.windows[c.Topic()][c.Partition()]
+		all = append(all, Position{
+			Topic: c.Topic(), Partition: c.Partition(), Pending: w.pending(),
+			Acknowledged: max(w.settled(), s.commits[c.Topic()][c.Partition()].Start), End: c.HighWaterMarkOffset(),
+		})
+	}
+	return all
+}
+
 // Settled is the offset below which everything of a partition is acknowledged,
 // and negative when that is nothing.
 func (t *Tracker) Settled(topic string, partition int32) int64 {
@@ -300,8 +330,9 @@ type trackedSession struct {
 	cleaned chan struct{} // closed when the session has been cleaned up
 
 	mu      sync.Mutex
-	missing int           // claims that have not reported their initial offset
-	ready   chan struct{} // closed when none is missing
+	claims  []sarama.ConsumerGroupClaim // those that have begun
+	missing int                         // claims that have not reported their initial offset
+	ready   chan struct{}               // closed when none is missing
 }
 
 func (h *trackedHandler) Setup(s sarama.ConsumerGroupSession) error {
@@ -350,7 +381,7 @@ func (h *trackedHandler) ConsumeClaim(_ sarama.ConsumerGroupSession, c sarama.Co
 	progress, _ := ProgressOf(s.commits[c.Topic()][c.Partition()])
 	w.start(c.InitialOffset(), progress.Ended)
 	w.reset = progress.Reset
-	s.report()
+	s.report(c)
 
 	claim := &trackedClaim{ConsumerGroupClaim: c, messages: make(chan *sarama.ConsumerMessage)}
 	stop := make(chan struct{})
@@ -367,9 +398,10 @@ func (h *trackedHandler) ConsumeClaim(_ sarama.ConsumerGroupSession, c sarama.Co
 }
 
 // report counts a claim whose initial offset is known.
-func (s *trackedSession) report() {
+func (s *trackedSession) report(c sarama.ConsumerGroupClaim) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.claims = append(s.claims, c)
 	s.missing--
 	if s.missing == 0 {
 		close(s.ready)

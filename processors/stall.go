@@ -1,0 +1,93 @@
+package processors
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+)
+
+// DefaultStallAfter is Config.StallAfter where it is not set.
+const DefaultStallAfter = 2 * time.Minute
+
+// stallChecks is how often progress is looked at while a stall comes about.
+const stallChecks = 10
+
+// watchStalls looks for partitions that have records to acknowledge and do not get
+// on. It changes nothing: a stalled partition makes the instance unready, and is named.
+func (b *Bridge) watchStalls(ctx context.Context) error {
+	after := b.cfg.StallAfter
+	if after == 0 {
+		after = DefaultStallAfter
+	}
+	w := stallWatch{after: after, since: map[string]standing{}}
+	tick := time.NewTicker(after / stallChecks)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-tick.C:
+			var stalled []string
+			for _, g := range b.groups() {
+				stalled = append(stalled, w.look(string(g.name), g.tracker.Positions(), g.markers(), now)...)
+			}
+			slices.Sort(stalled)
+			if before := b.stalled.Swap(&stalled); len(stalled) > 0 && (before == nil || !slices.Equal(*before, stalled)) {
+				b.log.Warn("partitions do not get on", "stalled", stalled)
+			}
+		}
+	}
+}
+
+// stallWatch remembers since when a partition stands where it stands.
+type stallWatch struct {
+	after time.Duration
+	since map[string]standing
+}
+
+type standing struct {
+	at    int64
+	since time.Time
+}
+
+// markers is how many offsets at the end of a partition may be no records: a legacy
+// topic may end in markers of transactions, which nobody ever consumes.
+func (g *group) markers() int64 {
+	if g.name == g.b.topics.gateGroup() || g.name == g.b.topics.organizersGroup() {
+		return 0
+	}
+	return 100
+}
+
+// look gives the partitions of a group that have had records for longer than after
+// and acknowledged none.
+func (w stallWatch) look(group string, positions []kafka.Position, markers int64, now time.Time) (stalled []string) {
+	for _, p := range positions {
+		name := fmt.Sprintf("group %s, %s/%d", group, p.Topic, p.Partition)
+		last, known := w.since[name]
+		idle := p.Pending == 0 && p.End-p.Acknowledged <= markers
+		if !known || idle || p.Acknowledged != last.at {
+			w.since[name] = standing{p.Acknowledged, now}
+			continue
+		}
+		if now.Sub(last.since) >= w.after {
+			stalled = append(stalled, name+" stands at offset "+fmt.Sprint(p.Acknowledged))
+		}
+	}
+	return stalled
+}
+
+// NotReady says why the instance is not ready: what has not begun, and partitions that do not get on.
+func (b *Bridge) NotReady() []string {
+	var reasons []string
+	if !b.started.Load() {
+		reasons = append(reasons, "starting")
+	}
+	if stalled := b.stalled.Load(); stalled != nil {
+		reasons = append(reasons, *stalled...)
+	}
+	return reasons
+}

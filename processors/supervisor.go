@@ -1,0 +1,154 @@
+package processors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/ticketscloud/vibe-bridge/directory"
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+)
+
+// Supervisor keeps an instance running. What fails and may pass, such as a refused
+// record, a broker that is gone or a pause that was too long, ends everything in the
+// instance in order, and after a back-off all of it is built anew in the same process:
+// clients, consumer groups, connections, state.
+//
+//	builds ──▶ runs ──(failure that may pass)──▶ ends ──▶ waits ──▶ builds …
+//	  │          └──(asked, or a failure that only an operator can mend)──▶ over
+//	  └──(the first time: any failure)──▶ over
+type Supervisor struct {
+	metrics *Metrics
+	log     *slog.Logger
+	backoff backoff
+
+	mu      sync.Mutex
+	cfg     Config
+	current *Bridge // nil while waiting
+	reason  string  // why current is nil
+}
+
+// NewSupervisor checks the configuration. Nothing is connected yet.
+func NewSupervisor(cfg Config) (*Supervisor, error) {
+	b, err := New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Supervisor{metrics: b.metrics, log: b.log, backoff: defaultBackoff, cfg: cfg, current: b}, nil
+}
+
+// backoff is how long to wait before an instance is built anew.
+type backoff struct {
+	first, most time.Duration
+	healthy     time.Duration // an instance that ran for so long begins with the first again
+}
+
+var defaultBackoff = backoff{first: time.Second, most: time.Minute, healthy: 10 * time.Minute}
+
+// next is the wait after one of last, when the instance had run for ran.
+func (b backoff) next(last, ran time.Duration) time.Duration {
+	if last == 0 || ran >= b.healthy {
+		return b.first
+	}
+	return min(2*last, b.most)
+}
+
+// Run runs the instance until ctx ends, and returns what Bridge.Run returns then; or
+// until something fails that waiting does not mend, and returns that. Failures of
+// the first start come back too: whoever starts an instance is there to read them.
+func (s *Supervisor) Run(ctx context.Context) error {
+	var wait time.Duration
+	for first := true; ; first = false {
+		b, err := s.build()
+		if err != nil {
+			return err
+		}
+		began := time.Now()
+		err = b.Run(ctx)
+		switch {
+		case err == nil, ctx.Err() != nil, permanent(err), first && !b.started.Load():
+			return err
+		}
+		wait = s.backoff.next(wait, time.Since(began))
+		s.log.Error("instance failed, and is built anew", "error", err, "in", wait.String())
+		s.failed(err, wait)
+		if !sleep(ctx, wait) {
+			return err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) (slept bool) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// build gives the bridge to run: the one that there is, or a new one.
+func (s *Supervisor) build() (*Bridge, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current != nil {
+		return s.current, nil
+	}
+	b, err := New(s.cfg)
+	if err != nil {
+		return nil, err
+	}
+	b.metrics = s.metrics
+	s.current = b
+	return b, nil
+}
+
+func (s *Supervisor) failed(err error, wait time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.metrics.rebuilds.Inc()
+	s.current, s.reason = nil, fmt.Sprintf("failed, and is built anew in %s: %v", wait, err)
+}
+
+// permanent tells whether an operator has to do something before an instance can run again.
+func permanent(err error) bool {
+	var missing *MissingTopicsError
+	var mismatch *kafka.MismatchError
+	var identity *kafka.IdentityError
+	var foreign *kafka.ForeignOffsetError
+	var lost *kafka.LostOffsetError
+	var changelog *LostChangelogError
+	var consume *kafka.ConsumeError
+	return errors.As(err, &missing) || errors.As(err, &mismatch) || errors.As(err, &identity) || errors.As(err, &foreign) ||
+		errors.As(err, &lost) || errors.As(err, &changelog) || errors.As(err, &consume)
+}
+
+// Metrics of the instance, over all its builds.
+func (s *Supervisor) Metrics() *Metrics { return s.metrics }
+
+// SetDirectory is Bridge.SetDirectory, for later builds too.
+func (s *Supervisor) SetDirectory(d *directory.Directory) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rules := *s.cfg.Rules
+	rules.Directory = d
+	s.cfg.Rules = &rules
+	if s.current != nil {
+		s.current.SetDirectory(d)
+	}
+}
+
+// NotReady says why the instance is not ready, a reason a line; nothing when it is.
+func (s *Supervisor) NotReady() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == nil {
+		return []string{s.reason}
+	}
+	return s.current.NotReady()
+}
