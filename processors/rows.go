@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -111,9 +110,6 @@ func belongsTo(event, key string) bool {
 	return event == "" || mapping.KeyPrefix(key) == mapping.EventKey(event)
 }
 
-// slimStreams are the streams of the gate's entities, each after those that it depends on.
-var slimStreams = []mapping.Stream{mapping.Events, mapping.Orders, mapping.Refunds}
-
 // streamOf is the stream of a gate key; ok is false for keys that are no entity's.
 func streamOf(key string) (s mapping.Stream, ok bool) {
 	switch mapping.KindOf(key) {
@@ -130,4 +126,5 @@ func streamOf(key string) (s mapping.Stream, ok bool) {
 // kinds names one entity of a stream.
 var kinds = map[mapping.Stream]string{mapping.Events: "event", mapping.Orders: "order", mapping.Refunds: "refund"}
 
-func rank(s mapping.Stream) int { return slices.Index(slimStreams, s) }
+// rank orders entities' keys: events, then orders, then refunds.
+func rank(key string) int { return int(mapping.KindOf(key)) }
