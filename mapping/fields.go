@@ -220,12 +220,17 @@ func slimTicket(t *statepb.Ticket, set *statepb.TicketSet) slim.Ticket {
 // hasUnknownSet tells whether a ticket names a set that the event lacks. A
 // ticket that names none has nothing to wait for.
 func hasUnknownSet(f *statepb.OrderFacts, ev *statepb.EventFacts) bool {
+	return UnknownSet(f, ev) != nil
+}
+
+// UnknownSet is the first ticket of an order that names a set which the event lacks, nil when there is none.
+func UnknownSet(f *statepb.OrderFacts, ev *statepb.EventFacts) *statepb.Ticket {
 	for _, t := range f.GetTickets() {
 		if t.GetSet() != "" && !hasSet(ev, t.GetSet()) {
-			return true
+			return t
 		}
 	}
-	return false
+	return nil
 }
 
 func hasSet(ev *statepb.EventFacts, id string) bool {

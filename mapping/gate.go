@@ -72,6 +72,7 @@ func (r *Rules) eventStep(env *Env, key string, st *statepb.EventState) *step {
 // the replay of that record asks for.
 func (s *step) decideEvent(st *statepb.EventState) Effects {
 	if st.Facts == nil { // not known, or none could be sent
+		s.nothingDue()
 		return s.out
 	}
 	s.askOrganizer(st)
@@ -141,7 +142,7 @@ func (s *step) askOrganizer(st *statepb.EventState) {
 		return
 	}
 	digest := xxhash.Sum64String(org)
-	if !s.again && s.proven(st.Asked, digest) {
+	if !s.resends() && s.proven(st.Asked, digest) {
 		return
 	}
 	st.Asked = s.claim(digest)
@@ -206,6 +207,7 @@ func (s *step) skippedOrder(st *statepb.OrderState, in *statepb.Input) {
 
 func (s *step) decideOrder(st *statepb.OrderState, ev *statepb.EventState) (Effects, error) {
 	if st.Facts == nil {
+		s.nothingDue()
 		if st.Skipped {
 			s.release() // refunds that wait for this order will not see it
 		}
@@ -303,6 +305,7 @@ func (r *Rules) refundStep(env *Env, key string, st *statepb.RefundState) *step 
 
 func (s *step) decideRefund(st *statepb.RefundState, order *statepb.OrderState) (Effects, error) {
 	if st.Facts == nil {
+		s.nothingDue()
 		return s.out, nil
 	}
 	ready, err := published(s.r, s.env, order.GetEntity())

@@ -81,6 +81,13 @@ func ParentKey(key string) string {
 	return ""
 }
 
+// IDs are the ids in a key of an event, an order or a refund; those that the key
+// has not are empty.
+func IDs(key string) (event, order, refund string) {
+	parts := append(strings.SplitN(key, "/", 3), "", "")
+	return unescapeID(parts[0]), unescapeID(parts[1]), unescapeID(parts[2])
+}
+
 // KeyKind says which entity a gate key belongs to.
 type KeyKind int
 

@@ -322,7 +322,7 @@ func TestPlantedBugs(t *testing.T) {
 	}{
 		{"suppressed by digest alone", 0, bugs{trustFlag: true, keepOwnClaim: true, trustOldClaim: true}},
 		{"a replay believes its own claim", 0, bugs{keepOwnClaim: true}},
-		{"a replay believes an old claim", 8310, bugs{trustOldClaim: true}},
+		{"a replay believes an old claim", 0, bugs{trustOldClaim: true}},
 		{"waiting orders forgotten", 0, bugs{noRelease: true}},
 		{"changes reach no dependents", 0, bugs{noSpread: true}},
 		{"order before its event is proven", 0, bugs{orderUnproven: true}},
@@ -335,6 +335,7 @@ func TestPlantedBugs(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			rules := simRules(slim.Edition1)
 			rules.bugs = c.bugs
+			rules.RepeatAfter = 0 // nor are there late records: what is sent again because of them would heal the fault
 			wantCaught(t, c.from, func(seed uint64) error { return simulate(seeded(seed), rules, 40, 400) })
 		})
 	}

@@ -127,13 +127,26 @@ func newSlimStep(r *Rules, env *Env, key string, e *statepb.Entity) *step {
 	return newStep(r, env, key, e)
 }
 
+// due tells whether the entity is to be sent again now. It stays so until something
+// is sent: an entity that has to wait first is sent when it may.
+func (s *step) due() bool { return s.e.ResendAt != 0 && s.env.Now >= s.e.ResendAt }
+
+func (s *step) resends() bool { return s.again || s.due() }
+
+// nothingDue ends what is due of an entity of which there is nothing to send.
+func (s *step) nothingDue() {
+	if s.due() {
+		s.e.ResendAt = 0
+	}
+}
+
 // command takes notice of a command to this entity alone.
 func (s *step) command(cmd *statepb.Loop) {
-	due := s.e.ResendAt != 0 && s.env.Now >= s.e.ResendAt
+	due := s.due()
 	if cmd.GetKind() != statepb.Loop_RESEND && !due {
 		return
 	}
-	s.again, s.out.rewrite, s.e.ResendAt = true, true, 0
+	s.again, s.out.rewrite = true, true
 	if cmd.GetBelow() {
 		s.loop(s.key, statepb.Loop_RESEND_BELOW)
 	}
@@ -354,10 +367,11 @@ func (s *step) endHold() { s.e.HoldSince = 0 }
 func (s *step) emit(stream Stream, id string, value []byte, counts []Reason) bool {
 	s.e.Wait = nil
 	digest := xxhash.Sum64(value)
-	if !s.again && s.proven(s.e.Sent, digest) {
+	if !s.resends() && s.proven(s.e.Sent, digest) {
 		s.finish(statepb.Disposition_UNCHANGED)
 		return false
 	}
+	s.nothingDue() // any more
 	s.e.Sent = s.claim(digest)
 	s.out.Emits = append(s.out.Emits, Emit{Stream: stream, Key: id, Value: value, Source: s.e.Source})
 	s.out.Counts = append(s.out.Counts, counts...)
@@ -432,6 +446,7 @@ const (
 // takes from others has grown. It is quarantined for somebody to see.
 func (s *step) reject(stream Stream) verdict {
 	s.quarantine(stream, ReasonTooLarge)
+	s.nothingDue()
 	s.e.Wait = nil
 	if s.e.KeptSource != nil {
 		s.e.Source, s.e.KeptSource = s.e.KeptSource, nil

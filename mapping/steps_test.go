@@ -99,3 +99,44 @@ func TestAnswerOfFormerOrganizer(t *testing.T) {
 		t.Errorf("memberships %+v, want first %+v", out.Memberships, leave)
 	}
 }
+
+// Guard G5: what a former owner may still have on its way is sent again when it is
+// due, and not before; a command that sends it earlier, and a wait when it is due,
+// put nothing off.
+func TestRepeatAfterTakeover(t *testing.T) {
+	rules := simRules(slim.Edition1)
+	event := &statepb.Input{Source: &statepb.Source{}, Body: &statepb.Input_Event{Event: &statepb.EventFacts{Id: "e", Name: "Evening", Start: proto.Int64(0)}}}
+	order := &statepb.Input{Source: &statepb.Source{}, Body: &statepb.Input_Order{Order: &statepb.OrderFacts{
+		Id: "o", Event: "e", Customer: &statepb.Customer{Phone: "+79000000000"}, Tickets: []*statepb.Ticket{{Id: "t"}},
+	}}}
+	ev, st := &statepb.EventState{}, &statepb.OrderState{}
+	all := map[Cause]Status{{1, 1}: Acked, {2, 1}: Acked, {5, 1}: Acked, {5, 2}: Acked, {5, 3}: Acked, {5, 4}: Acked, {5, 5}: Acked}
+	rules.EventRecord(testEnv(Cause{1, 1}, nil), "e", ev, event)
+	env := testEnv(Cause{2, 1}, all)
+	env.Now, env.Inherited = 1000, true
+	if out, err := rules.OrderRecord(env, "e/o", st, ev, order); err != nil || len(out.Emits) != 1 {
+		t.Fatalf("at first %d emissions, %v", len(out.Emits), err)
+	}
+	due := st.Entity.ResendAt
+	unproven := &statepb.EventState{Entity: &statepb.Entity{Sent: claimBy(Cause{1, 9})}, Facts: ev.Facts}
+	for i, c := range []struct {
+		what  string
+		now   int64
+		cmd   Loop
+		ev    *statepb.EventState
+		emits int
+	}{
+		{"a resend before it is due", 1005, Resend("e/o", false), ev, 1},
+		{"a recheck before it is due", due - 1, Recheck("e/o"), ev, 0},
+		{"due while the event is in doubt", due, Recheck("e/o"), unproven, 0},
+		{"the event is proven again", due + 5, Recheck("e/o"), ev, 1},
+		{"later", due + 10, Recheck("e/o"), ev, 0},
+	} {
+		env := testEnv(Cause{5, int64(i + 1)}, all)
+		env.Now = c.now
+		out, err := rules.OrderCommand(env, "e/o", st, c.ev, c.cmd.Command)
+		if err != nil || len(out.Emits) != c.emits {
+			t.Errorf("%s: %d emissions (%v), want %d", c.what, len(out.Emits), err, c.emits)
+		}
+	}
+}

@@ -20,17 +20,15 @@ func EntityOf(row *statepb.Row) *statepb.Entity {
 }
 
 // WaitingOf says why a row is in the index of waiting keys, since when, and until
-// when (Unix milliseconds, 0: without limit). ok is false for one that is not.
+// when (Unix milliseconds, 0: without limit). ok is false for one that is not. What
+// has to wait is sent again when it may be sent at all, so it has no time for that.
 func WaitingOf(row *statepb.Row) (reason WaitReason, since, deadline int64, ok bool) {
 	e := EntityOf(row)
-	w, resend := e.GetWait(), e.GetResendAt()
-	switch {
-	case w == nil:
-		return WaitRepeat, resend, resend, resend != 0
-	case resend == 0 || w.GetDeadline() != 0 && w.GetDeadline() < resend:
+	if w := e.GetWait(); w != nil {
 		return WaitReason(w.GetReason()), w.GetSince(), w.GetDeadline(), true
 	}
-	return WaitReason(w.GetReason()), w.GetSince(), resend, true
+	resend := e.GetResendAt()
+	return WaitRepeat, resend, resend, resend != 0
 }
 
 // Wakes tells whether a RELEASE below parent concerns a key that waits for

@@ -41,10 +41,14 @@ type fence struct {
 	partition int32
 	end       int64 // of the changelog before the store was filled
 
+	session context.Context // of the tracker, when the store was built
+
 	mu         sync.Mutex
 	live       bool  // the session's own record is acknowledged
 	known      int64 // changelog offset up to which this session knows all records
-	held       bool  // the remembered offset stays where it is
+	closed     bool
+	announced  chan struct{} // closed when the record of the session is acknowledged or refused; nil before it is sent
+	held       bool          // the remembered offset stays where it is
 	overruled  map[string]bool
 	generation int32
 }
@@ -62,7 +66,7 @@ func (g *group) fenced(build storage.Builder) storage.Builder {
 		if err != nil {
 			return nil, err
 		}
-		f := &fence{Store: st.(*store.Store), g: g, partition: partition, end: at, overruled: map[string]bool{}}
+		f := &fence{Store: st.(*store.Store), g: g, partition: partition, end: at, session: g.tracker.Session(), overruled: map[string]bool{}}
 		if err := f.begin(); err != nil {
 			st.Close()
 			return nil, err
@@ -191,7 +195,7 @@ func generationIn(value []byte) (int32, error) {
 // MarkRecovered begins the session. Goka calls it when the store is filled, before
 // the first callback, and also when the session ended while it was being filled.
 func (f *fence) MarkRecovered() error {
-	ctx := f.g.tracker.Session()
+	ctx := f.session
 	if ctx.Err() != nil {
 		return nil // a store that is not marked is not used
 	}
@@ -199,7 +203,7 @@ func (f *fence) MarkRecovered() error {
 		return fmt.Errorf("%s/%d was read up to offset %d of %d only", tableOf(f.g.name), f.partition, f.known, f.end)
 	}
 	if err := f.open(ctx); err != nil {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || errors.Is(err, errFenceClosed) {
 			return nil
 		}
 		return err
@@ -207,7 +211,7 @@ func (f *fence) MarkRecovered() error {
 	if err := f.Store.MarkRecovered(); err != nil {
 		return err
 	}
-	f.writeAgain()
+	f.writeAgain(ctx)
 	return nil
 }
 
@@ -231,10 +235,10 @@ func (f *fence) open(ctx context.Context) error {
 		return f.foreign(offset)
 	}
 	f.known, f.live, f.generation = offset, true, generation+1
+	delete(f.overruled, mapping.SessionKey)
 	if len(f.overruled) == 0 {
 		f.held = false
 	}
-	delete(f.overruled, mapping.SessionKey)
 	if err := f.Store.Set(mapping.SessionKey, row); err != nil || f.held {
 		return err
 	}
@@ -261,6 +265,19 @@ func (f *fence) lastGeneration() (generation int32, err error) {
 	return generation, errors.Join(err, unreadable)
 }
 
+var errFenceClosed = errors.New("the session is over")
+
+// announce notes that the session's record is about to be sent, unless the session is over.
+func (f *fence) announce() (announced chan struct{}, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil, false
+	}
+	f.announced = make(chan struct{})
+	return f.announced, true
+}
+
 // produce sends the session's record and waits until it is acknowledged.
 func (f *fence) produce(ctx context.Context, row []byte) (offset int64, err error) {
 	type result struct {
@@ -268,10 +285,15 @@ func (f *fence) produce(ctx context.Context, row []byte) (offset int64, err erro
 		err    error
 	}
 	done := make(chan result, 1)
+	announced, ok := f.announce()
+	if !ok {
+		return 0, errFenceClosed
+	}
 	f.g.producer.Send(&sarama.ProducerMessage{
 		Topic: tableOf(f.g.name), Partition: f.partition,
 		Key: sarama.StringEncoder(mapping.SessionKey), Value: sarama.ByteEncoder(row),
 	}, func(m *sarama.ProducerMessage, err error) {
+		defer close(announced)
 		if err != nil {
 			done <- result{err: err}
 			return
@@ -288,7 +310,7 @@ func (f *fence) produce(ctx context.Context, row []byte) (offset int64, err erro
 
 // writeAgain has the rows written again that a former owner's would replace in the
 // changelog. A refusal ends the group, as any.
-func (f *fence) writeAgain() {
+func (f *fence) writeAgain(ctx context.Context) {
 	f.mu.Lock()
 	keys := slices.Sorted(maps.Keys(f.overruled))
 	f.mu.Unlock()
@@ -298,6 +320,9 @@ func (f *fence) writeAgain() {
 	f.g.b.log.Warn("a former owner wrote to the table; its rows are ignored and those of later owners written again",
 		"table", tableOf(f.g.name), "partition", f.partition, "rows", len(keys))
 	for _, key := range keys {
+		if ctx.Err() != nil {
+			return // the next session sees the same
+		}
 		loop := mapping.Resend(key, false)
 		f.g.producer.Send(&sarama.ProducerMessage{
 			Topic: loopOf(f.g.name), Key: sarama.StringEncoder(loop.Key), Value: sarama.ByteEncoder(marshal(loop.Command)),
@@ -316,8 +341,8 @@ func (f *fence) checkEnd() error {
 		return nil // brokers that are away are found out elsewhere
 	}
 	after, live := f.position()
-	over := f.g.tracker.Session().Err() != nil // then the next owner may write
-	if over || !live || !f.g.tracker.Quiet(f.partition) || after != before || end == before+1 {
+	over := f.session.Err() != nil // then the next owner may write
+	if over || !live || !f.g.tracker.Quiet(f.partition) || after != before || end <= before+1 {
 		return nil
 	}
 	f.mu.Lock()
@@ -326,8 +351,18 @@ func (f *fence) checkEnd() error {
 	return f.foreign(end - 1)
 }
 
-// Close ends the session.
+// Close ends the session. It waits for the session's own record: while it is on its
+// way, it could land between those of the next owner, who would take this instance
+// for one that does not know that it lost the partition. Goka leaves the group only
+// after this; the limit on a session's clean-up bounds it.
 func (f *fence) Close() error {
+	f.mu.Lock()
+	f.live, f.closed = false, true
+	announced := f.announced
+	f.mu.Unlock()
+	if announced != nil {
+		<-announced
+	}
 	f.g.fences.CompareAndDelete(f.partition, f)
 	return f.Store.Close()
 }

@@ -21,7 +21,7 @@ func fenceOver(t *testing.T, end int64) *fence {
 	}
 	f := &fence{
 		Store: st.(*store.Store), g: newGroup(b, b.topics.gateGroup(), newStubSession(t, "bridge-events", 0).tracker, nil),
-		end: end, overruled: map[string]bool{},
+		end: end, session: t.Context(), overruled: map[string]bool{},
 	}
 	if err := f.begin(); err != nil {
 		t.Fatal(err)

@@ -94,14 +94,14 @@ func (s *sweeper) all(ctx context.Context) {
 		}
 		s.review(ctx, p, st)
 	}
-	s.checkEnds()
+	s.checkEnds(ctx)
 }
 
 // endsInterval is how often the ends of quiet changelogs are looked at.
 const endsInterval = 10 * time.Second
 
 // checkEnds looks for records of former owners where the session writes nothing.
-func (s *sweeper) checkEnds() {
+func (s *sweeper) checkEnds(ctx context.Context) {
 	if time.Since(s.checked) < endsInterval {
 		return
 	}
@@ -111,6 +111,9 @@ func (s *sweeper) checkEnds() {
 			continue
 		}
 		for _, f := range g.fences.Range {
+			if ctx.Err() != nil {
+				return
+			}
 			if err := f.(*fence).checkEnd(); err != nil && s.err == nil {
 				s.err = err
 			}

@@ -272,3 +272,24 @@ func TestNothingIsProcessedBeforeTheSessionIsAnnounced(t *testing.T) {
 	h.awaitSlim(mapping.Events, "e")
 	h.leave(in)
 }
+
+// An instance that is stopped while its announcement is on its way leaves the group
+// only when that has arrived: behind it, the next owner would take it for a record
+// of somebody who does not know that he lost the partition.
+func TestLateAnnouncement(t *testing.T) {
+	h := newHole(t, 1)
+	announcement := h.fault(kmsg.Produce, produceTo(h.table), h.hold)
+	first := h.start(t.TempDir())
+	announcement.awaitHit(t)
+	first.stop()
+	second := h.start(t.TempDir())
+	h.internal(mapping.Events, event("e"))
+	announcement.release()
+	if err := h.endedWithin(first, stopBound+kafkaSlack); err != nil {
+		t.Errorf("the first instance ended with %v", err)
+	}
+	h.awaitSlim(mapping.Events, "e")
+	h.internal(mapping.Events, event("f"))
+	h.awaitSlim(mapping.Events, "f")
+	h.leave(second)
+}
