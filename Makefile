@@ -51,9 +51,13 @@ chaos: ## Kill instances KILLS times while data flows, with other faults, and ch
 	@$(GO) build -o build/chaosrun ./internal/chaos/chaosrun
 	@build/chaosrun -kills $(KILLS) -seed $(SEED) -instances $(INSTANCES) -faults "$(FAULTS)"
 
+.PHONY: chaos-short
+chaos-short: ## The short form of chaos, on a real Kafka of its own
+	$(GO) test -count=1 -tags chaos -timeout 10m -run TestFaultsWhileDataFlows -v ./internal/chaos
+
 .PHONY: chaos-planted
 chaos-planted: ## See that the short form of chaos finds a bug that is planted
-	VIBE_BRIDGE_CHAOS_PLANTED=1 $(GO) test -count=1 -timeout 10m -run TestPlantedBugIsFound -v ./internal/chaos
+	VIBE_BRIDGE_CHAOS_PLANTED=1 $(GO) test -count=1 -tags chaos -timeout 10m -run TestPlantedBugIsFound -v ./internal/chaos
 
 .PHONY: lint
 lint: ## Check formatting, vet, staticcheck, and that generated code is what its sources say

@@ -88,15 +88,29 @@ func (r *run) pause(ctx context.Context, f Fault) error {
 	if err := p.cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		return ignoreEnded(err)
 	}
+	return r.awaitFenced(ctx, in, p, f.For)
+}
+
+// awaitFenced waits until an instance has found out that it was paused for too long:
+// it says so, and builds itself anew or ends.
+func (r *run) awaitFenced(ctx context.Context, in *instance, p *process, paused time.Duration) error {
 	limit := time.NewTimer(zombieTakes)
 	defer limit.Stop()
-	select {
-	case <-p.done:
-		return nil
-	case <-limit.C:
-		return fmt.Errorf("%s was paused for %s and did not end within %s", in.name(), f.For, zombieTakes)
-	case <-ctx.Done():
-		return ctx.Err()
+	look := time.NewTicker(100 * time.Millisecond)
+	defer look.Stop()
+	for {
+		select {
+		case <-p.done:
+			return nil
+		case <-look.C:
+			if in.said(p, "stood still for") {
+				return nil
+			}
+		case <-limit.C:
+			return fmt.Errorf("%s was paused for %s and has not noticed within %s", in.name(), paused, zombieTakes)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 

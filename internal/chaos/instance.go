@@ -155,6 +155,12 @@ func reasonOf(line string) string {
 	return "other"
 }
 
+// said tells whether the process wrote the words.
+func (in *instance) said(p *process, words string) bool {
+	b, err := os.ReadFile(in.log)
+	return err == nil && int64(len(b)) > p.from && bytes.Contains(b[p.from:], []byte(words))
+}
+
 // lastLine is the last one that the process wrote.
 func (in *instance) lastLine(p *process) string {
 	b, err := os.ReadFile(in.log)
