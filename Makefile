@@ -7,7 +7,10 @@ TEST_TIMEOUT ?= 20m
 TEST_FLAGS   ?=
 PACKAGES     ?= ./...
 RUNS         ?= 40000
-SEED         ?= 100000
+KILLS        ?= 200
+INSTANCES    ?= 2
+FAULTS       ?=
+SEED         ?= $(if $(filter chaos,$(MAKECMDGOALS)),1,100000)
 
 export GOFLAGS ?= -buildvcs=false
 
@@ -15,7 +18,7 @@ export GOFLAGS ?= -buildvcs=false
 
 .PHONY: help
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Show the product: two embedded brokers, a made-up season, the bridge (Ctrl-C ends it)
@@ -42,6 +45,19 @@ test-race: ## Run the short tests with the race detector
 .PHONY: model
 model: ## Run RUNS random histories from SEED on against the reference (40000 take half an hour)
 	VIBE_BRIDGE_MODEL_RUNS=$(RUNS) VIBE_BRIDGE_MODEL_SEED=$(SEED) $(GO) test -count=1 -timeout 0 -run TestConvergenceLong ./mapping
+
+.PHONY: chaos
+chaos: ## Kill instances KILLS times while data flows, with other faults, and check what came out (docs/reliability.md)
+	@$(GO) build -o build/chaosrun ./internal/chaos/chaosrun
+	@build/chaosrun -kills $(KILLS) -seed $(SEED) -instances $(INSTANCES) -faults "$(FAULTS)"
+
+.PHONY: chaos-short
+chaos-short: ## The short form of chaos, on a real Kafka of its own
+	$(GO) test -count=1 -tags chaos -timeout 10m -run TestFaultsWhileDataFlows -v ./internal/chaos
+
+.PHONY: chaos-planted
+chaos-planted: ## See that the short form of chaos finds a bug that is planted
+	VIBE_BRIDGE_CHAOS_PLANTED=1 $(GO) test -count=1 -tags chaos -timeout 10m -run TestPlantedBugIsFound -v ./internal/chaos
 
 .PHONY: lint
 lint: ## Check formatting, vet, staticcheck, and that generated code is what its sources say

@@ -440,6 +440,7 @@ func (h *trackedHandler) forward(s *trackedSession, w *window, c sarama.Consumer
 		case <-stop:
 			return
 		}
+		plantedBug(s, m)
 	}
 }
 

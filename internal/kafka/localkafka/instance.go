@@ -64,7 +64,8 @@ func (in Instance) Status() (Status, error) {
 	return st, nil
 }
 
-// Listeners returns the addresses of each listener, by its name: CLIENT, INTERNAL (always plain), CONTROLLER.
+// Listeners returns the addresses of each listener, by its name: CLIENT, INTERNAL (always plain), CONTROLLER, and
+// PROXIED where Options.Advertised is set: where the proxy has to connect to.
 func (in Instance) Listeners() (map[string][]string, error) {
 	nodes, err := in.nodes()
 	if err != nil {

@@ -38,6 +38,9 @@ type Options struct {
 	// Bound ends the brokers when the calling process ends, however that happens (on Linux; elsewhere it
 	// does nothing): for tests, which may be killed.
 	Bound bool
+	// Advertised adds a listener PROXIED that tells its clients to connect to this address, at which a proxy of the
+	// caller's listens. For one node.
+	Advertised string
 	// Heap is the JVM's limit, for example "1g" (the default).
 	Heap string
 	// Log receives a few lines of progress; nil drops them.
@@ -146,6 +149,8 @@ type nodeConfig struct {
 	NodeID                                   int
 	Voters                                   string
 	ClientPort, InternalPort, ControllerPort int
+	ProxiedPort                              int
+	Advertised                               string // "": no listener PROXIED
 	DataDir                                  string
 	Replication, MinISR                      int
 	Extra, ExtraName                         string
@@ -166,7 +171,7 @@ func (in Instance) configure(ctx context.Context, root string, jars Jars, o Opti
 	if err != nil {
 		return fmt.Errorf("read the broker template: %w", err)
 	}
-	ports, err := freePorts(3 * o.Nodes)
+	ports, err := freePorts(4 * o.Nodes)
 	if err != nil {
 		return err
 	}
@@ -174,7 +179,8 @@ func (in Instance) configure(ctx context.Context, root string, jars Jars, o Opti
 	var voters []string
 	for i := range configs {
 		configs[i] = nodeConfig{
-			NodeID: i + 1, ClientPort: ports[3*i], InternalPort: ports[3*i+1], ControllerPort: ports[3*i+2],
+			NodeID: i + 1, ClientPort: ports[4*i], InternalPort: ports[4*i+1], ControllerPort: ports[4*i+2],
+			ProxiedPort: ports[4*i+3], Advertised: o.Advertised,
 			DataDir:     filepath.Join(in.node(i+1).dir, "data"),
 			Replication: min(3, o.Nodes), MinISR: min(2, o.Nodes),
 			Extra: strings.TrimSpace(o.ExtraConfig), ExtraName: o.ExtraName,

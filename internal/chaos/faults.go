@@ -1,0 +1,219 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Bounds on how long an instance may take to end. They leave room for a machine with much else to do.
+const (
+	killTakes = 10 * time.Second
+	stopTakes = stopTimeout + 20*time.Second // cutting connections takes some more
+	// A zombie finds out at its first look at the clock, and then everything that it had in hand is given up.
+	zombieTakes = time.Minute
+)
+
+// apply does a fault, from its beginning to its end.
+func (r *run) apply(ctx context.Context, f Fault) error {
+	if f.Settled {
+		r.watch.progress(ctx)
+	}
+	if !pause(ctx, f.Before) {
+		return ctx.Err()
+	}
+	done := map[Kind]func(context.Context, Fault) error{
+		Kill: r.kill, Wipe: r.kill, Pause: r.pause, Rolling: r.rolling, Scale: r.scale,
+		Broker: r.broker, Cut: r.cut, Delay: r.delay, Stall: r.stall,
+	}[f.Kind]
+	if err := done(ctx, f); err != nil {
+		return fmt.Errorf("%s: %w", f.Kind, err)
+	}
+	r.survived(f.Kind)
+	return nil
+}
+
+// befallen are the instances that a fault is about.
+func (r *run) befallen(f Fault) []*instance {
+	if f.Instance < 0 {
+		return r.instances
+	}
+	return r.instances[f.Instance : f.Instance+1]
+}
+
+// slowFor is how long acknowledgements are held up before a kill.
+const slowFor = 3 * time.Second
+
+func (r *run) kill(ctx context.Context, f Fault) error {
+	if f.Slow > 0 {
+		r.proxy.slow(f.Slow)
+		pause(ctx, slowFor)
+	}
+	victims := r.befallen(f)
+	for _, in := range victims {
+		if _, err := in.end(ctx, os.Kill, killTakes); err != nil {
+			return err
+		}
+	}
+	r.proxy.slow(0)
+	pause(ctx, f.For)
+	for _, in := range victims {
+		if f.Kind == Wipe {
+			if err := in.wipe(); err != nil {
+				return err
+			}
+		}
+		if err := in.again(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pause stops an instance for longer than its session. That it ends by itself, its supervisor sees.
+func (r *run) pause(ctx context.Context, f Fault) error {
+	in := r.instances[f.Instance]
+	p, err := in.live(ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		return ignoreEnded(err)
+	}
+	pause(ctx, f.For)
+	if err := p.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		return ignoreEnded(err)
+	}
+	return r.awaitFenced(ctx, in, p, f.For)
+}
+
+// awaitFenced waits until an instance has found out that it was paused for too long:
+// it says so, and builds itself anew or ends.
+func (r *run) awaitFenced(ctx context.Context, in *instance, p *process, paused time.Duration) error {
+	limit := time.NewTimer(zombieTakes)
+	defer limit.Stop()
+	look := time.NewTicker(100 * time.Millisecond)
+	defer look.Stop()
+	for {
+		select {
+		case <-p.done:
+			return nil
+		case <-look.C:
+			if in.said(p, "stood still for") {
+				return nil
+			}
+		case <-limit.C:
+			return fmt.Errorf("%s was paused for %s and has not noticed within %s", in.name(), paused, zombieTakes)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func ignoreEnded(err error) error {
+	if errors.Is(err, os.ErrProcessDone) {
+		return nil
+	}
+	return err
+}
+
+func (r *run) rolling(ctx context.Context, _ Fault) error {
+	for _, in := range r.instances {
+		if err := r.terminate(ctx, in); err != nil {
+			return err
+		}
+		if err := in.again(ctx); err != nil {
+			return err
+		}
+		r.watch.progress(ctx)
+	}
+	return nil
+}
+
+// terminate ends an instance in order. That it could not have everything acknowledged in time is a documented end.
+func (r *run) terminate(ctx context.Context, in *instance) error {
+	p, err := in.live(ctx)
+	if err != nil {
+		return err
+	}
+	state, err := in.end(ctx, syscall.SIGTERM, stopTakes)
+	if err != nil {
+		return err
+	}
+	switch state.ExitCode() {
+	case 0:
+		return nil
+	case 1:
+		line := in.lastLine(p)
+		r.note("%s stopped with code 1: %s", in.name(), shorten(line, 300))
+		r.selfEnded("after SIGTERM: "+reasonOf(line), line)
+		return nil
+	case -1: // SIGTERM before the program had a handler for it
+		if s, ok := state.Sys().(syscall.WaitStatus); ok && s.Signal() == syscall.SIGTERM {
+			return nil
+		}
+	case 2: // while it was starting
+		if line := in.lastLine(p); reasonOf(line) != "other" || interrupted(line) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s ended with %s after SIGTERM: %s", in.name(), state, in.lastLine(p))
+}
+
+func (r *run) scale(ctx context.Context, f Fault) error {
+	in, err := r.newInstance(len(r.instances) + 1)
+	if err != nil {
+		return err
+	}
+	in.begin(ctx)
+	r.extra.Store(in)
+	defer r.extra.Store(nil)
+	pause(ctx, f.For)
+	err = r.terminate(ctx, in)
+	in.cancel()
+	<-in.over
+	return err
+}
+
+func (r *run) broker(ctx context.Context, f Fault) error {
+	r.weather.begin()
+	defer r.weather.end()
+	if err := r.kafka.kill(ctx); err != nil {
+		return err
+	}
+	pause(ctx, f.For)
+	return r.kafka.start(ctx)
+}
+
+func (r *run) cut(context.Context, Fault) error {
+	r.proxy.cut()
+	return nil
+}
+
+func (r *run) delay(ctx context.Context, f Fault) error {
+	r.weather.begin()
+	defer r.weather.end()
+	r.proxy.slow(f.Slow)
+	pause(ctx, f.For)
+	r.proxy.slow(0)
+	return nil
+}
+
+func (r *run) stall(ctx context.Context, f Fault) error {
+	r.weather.begin()
+	defer r.weather.end()
+	client := clientOf(r.instances[f.Instance].number)
+	r.proxy.stall(client, true)
+	pause(ctx, f.For)
+	r.proxy.stall(client, false)
+	return nil
+}
+
+// interrupted tells whether a program says that a signal kept it from starting.
+func interrupted(line string) bool {
+	return strings.Contains(line, "interrupted") || strings.Contains(line, "context canceled")
+}

@@ -1,0 +1,217 @@
+package chaos
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+	"github.com/ticketscloud/vibe-bridge/mapping"
+	"github.com/ticketscloud/vibe-bridge/processors"
+	"github.com/ticketscloud/vibe-bridge/verify"
+)
+
+// Summary is what a run has shown.
+type Summary struct {
+	Seed      uint64         `json:"seed"`
+	Instances int            `json:"instances"`
+	Passed    bool           `json:"passed"`
+	Failure   string         `json:"failure,omitempty"`
+	Seconds   float64        `json:"seconds"`
+	Faults    map[Kind]int   `json:"faults"` // that were survived
+	Legacy    int            `json:"legacy_records"`
+	Slim      int            `json:"slim_records"`
+	Keys      int            `json:"slim_keys"`
+	Repeats   int            `json:"duplicates"` // records that say what the one before them with their key said
+	Findings  map[string]int `json:"findings"`   // of verify, by kind; all kinds
+	Waiting   int            `json:"waiting"`    // rightly, says verify
+	// Undecidable is what the topics do not let anybody decide. Ordered is how many orders and refunds were held
+	// against what they need, by position.
+	Undecidable  int               `json:"undecidable"`
+	Ordered      int               `json:"order_checked"`
+	Comparable   bool              `json:"order_comparable"`
+	Unbalanced   map[string]int64  `json:"unbalanced"` // accounts, by legacy topic
+	LongestStall float64           `json:"longest_stall_seconds"`
+	SelfEnded    map[string]int    `json:"self_ended"`
+	LastLines    map[string]string `json:"last_lines"` // of an instance that ended by itself, one by reason
+}
+
+// settle ends the load, waits until nothing is on its way, and judges.
+func (r *run) settle(ctx context.Context) error {
+	r.note("faults are over; %d legacy records are written", r.writer.written.Load())
+	for _, in := range r.instances {
+		if _, err := in.live(ctx); err != nil {
+			return err
+		}
+	}
+	if err := r.writer.end(ctx); err != nil {
+		return err
+	}
+	drained, cancel := context.WithTimeoutCause(ctx, r.cfg.DrainBound, fmt.Errorf("records are on their way still, %s after the last fault", r.cfg.DrainBound))
+	defer cancel()
+	balance, err := r.drain(drained)
+	if err != nil {
+		if cause := context.Cause(drained); cause != nil {
+			err = cause
+		}
+		return err
+	}
+	r.note("nothing is on its way any more")
+	verified := r.verify(ctx)
+	return errors.Join(verified, r.countSlim(ctx), balance)
+}
+
+// drain waits until nothing is on its way, and then tells whether the accounts balance.
+func (r *run) drain(ctx context.Context) (balance, err error) {
+	target := kafka.Cluster{Brokers: []string{r.kafka.direct}, Replication: 1}.WithDefaults()
+	admins, closeAdmins, err := processors.OpenAdmins(target, target, target)
+	if err != nil {
+		return nil, err
+	}
+	defer closeAdmins()
+	report, err := processors.WaitDrained(ctx, admins, processors.Config{Topics: topics(), Source: target, State: target, Target: target}, nil)
+	if err != nil {
+		return nil, err
+	}
+	r.summary.Unbalanced = map[string]int64{}
+	for _, s := range mapping.Streams {
+		if b := int64(report.Accounts[s].Balance()); b != 0 {
+			r.summary.Unbalanced[s.String()] = b
+			balance = errors.Join(balance, fmt.Errorf("the account of %s is off by %d", s, b))
+		}
+	}
+	return balance, nil
+}
+
+// verifyGrace leaves an instance that took a partition over the time to repeat what may have been overtaken.
+const verifyGrace = takeoverRepeat + 20*time.Second
+
+func (r *run) verify(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+	defer cancel()
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, r.binary, "verify", "--json", "--config", r.direct, "--grace", verifyGrace.String(), "--examples", "20")
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	failure := cmd.Run()
+	if err := writeFile(filepath.Join(r.cfg.Dir, "verify.json"), stdout.String()); err != nil {
+		return err
+	}
+	var report verify.Report
+	if err := json.Unmarshal(stdout.Bytes(), &report); err != nil {
+		return fmt.Errorf("verify: %w: %s", failure, bytes.TrimSpace(stderr.Bytes()))
+	}
+	r.take(&report)
+	if failure != nil {
+		return fmt.Errorf("verify: %w: %s", failure, bytes.TrimSpace(stderr.Bytes()))
+	}
+	if !report.Ordering.Comparable {
+		return fmt.Errorf("verify could not check the order between topics: %s", report.Ordering.Why)
+	}
+	return nil
+}
+
+func (r *run) take(report *verify.Report) {
+	s := &r.summary
+	s.Findings = map[string]int{}
+	for _, k := range verify.Kinds() {
+		s.Findings[string(k)] = report.Findings[k].Count
+	}
+	for _, l := range report.Legacy {
+		s.Legacy += l.Records
+	}
+	for _, reasons := range report.Waiting {
+		for _, n := range reasons {
+			s.Waiting += n
+		}
+	}
+	for _, n := range report.Undecidable {
+		s.Undecidable += n
+	}
+	s.Ordered, s.Comparable = report.Ordering.Checked, report.Ordering.Comparable
+}
+
+// countSlim counts slim records, and those that repeat.
+func (r *run) countSlim(ctx context.Context) error {
+	target := kafka.Cluster{Brokers: []string{r.kafka.direct}, Replication: 1}.WithDefaults()
+	seed := maphash.MakeSeed()
+	for _, topic := range slimTopics() {
+		last := map[string]uint64{}
+		err := target.Read(ctx, topic, func(rec *kgo.Record) {
+			value := maphash.Bytes(seed, rec.Value)
+			if before, known := last[string(rec.Key)]; known && before == value {
+				r.summary.Repeats++
+			}
+			last[string(rec.Key)] = value
+			r.summary.Slim++
+		})
+		if err != nil {
+			return err
+		}
+		r.summary.Keys += len(last)
+	}
+	return nil
+}
+
+// end completes the summary and writes it.
+func (r *run) end(err error) {
+	s := &r.summary
+	s.Passed, s.Seconds = err == nil, seconds(time.Since(r.began))
+	if err != nil {
+		s.Failure = err.Error()
+	}
+	text, _ := json.MarshalIndent(s, "", "  ") // plain values
+	if err := os.WriteFile(filepath.Join(r.cfg.Dir, "summary.json"), append(text, '\n'), 0o644); err != nil {
+		r.note("the summary is not written: %v", err)
+	}
+}
+
+func seconds(d time.Duration) float64 { return d.Round(100 * time.Millisecond).Seconds() }
+
+// WriteText prints the summary.
+func (s Summary) WriteText(w io.Writer) {
+	fmt.Fprintf(w, "seed %d, %d instances, %s\n", s.Seed, s.Instances, time.Duration(s.Seconds*float64(time.Second)).Round(time.Second))
+	fmt.Fprintf(w, "faults survived      %s\n", counts(s.Faults))
+	fmt.Fprintf(w, "legacy records       %d\n", s.Legacy)
+	fmt.Fprintf(w, "slim records         %d of %d keys, %d of them repeat what was said before\n", s.Slim, s.Keys, s.Repeats)
+	fmt.Fprintf(w, "order checked        %d (by position: %v)\n", s.Ordered, s.Comparable)
+	fmt.Fprintf(w, "findings             %s\n", counts(s.Findings))
+	fmt.Fprintf(w, "waiting rightly      %d, undecidable %d\n", s.Waiting, s.Undecidable)
+	fmt.Fprintf(w, "accounts off by      %s\n", counts(s.Unbalanced))
+	fmt.Fprintf(w, "longest stall        %.1fs\n", s.LongestStall)
+	fmt.Fprintf(w, "ended by themselves  %s\n", counts(s.SelfEnded))
+	for _, reason := range slices.Sorted(maps.Keys(s.LastLines)) {
+		fmt.Fprintf(w, "  %s: %s\n", reason, s.LastLines[reason])
+	}
+	if s.Passed {
+		fmt.Fprintln(w, "PASSED")
+		return
+	}
+	fmt.Fprintf(w, "FAILED: %s\n", s.Failure)
+}
+
+// counts writes what there is, in the order of its names, and "none" for nothing.
+func counts[K ~string, N int | int64](m map[K]N) string {
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		if m[k] != 0 {
+			parts = append(parts, fmt.Sprintf("%s %d", k, m[k]))
+		}
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
+}
