@@ -1,14 +1,22 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/ticketscloud/vibe-bridge/internal/kafka/embedded"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
 	"github.com/ticketscloud/vibe-bridge/mapping"
+	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
 	"github.com/ticketscloud/vibe-bridge/processors"
 )
 
@@ -236,4 +244,102 @@ func TestResyncReport(t *testing.T) {
 	if said.String() != "sent 3 of 3 commands\n" {
 		t.Errorf("progress says %q", said.String())
 	}
+}
+
+// No instance need run: the command waits in its topic. One that the brokers
+// refuse is an error, and says how far it came.
+func TestResyncWithoutAnInstance(t *testing.T) {
+	t.Parallel()
+	o := newOperated(t, kafkatest.Embedded(t, embedded.Options{}))
+	o.createTopics()
+	row, err := proto.Marshal(&statepb.Row{State: &statepb.Row_Event{Event: &statepb.EventState{
+		Entity: &statepb.Entity{Source: &statepb.Source{}}, Facts: &statepb.EventFacts{Id: "e"},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := o.cfg.Topics.Name + "-gate-table"
+	kafkatest.Produce(t, o.target.Addrs, table, &kafkatest.Record{Key: []byte("e"), Value: row})
+	if r := mustRun(t, "resync", "--config", o.config, "--event", "e"); r.stdout != "1 command sent and acknowledged: to emit again 1 event, 0 orders and 0 refunds\n" || r.stderr != "" {
+		t.Errorf("says %s%s", r.stdout, r.stderr)
+	}
+	loop := kafkatest.ReadAll(t, o.target.Addrs, o.cfg.Topics.Name+"-gate-loop")
+	want, err := proto.Marshal(mapping.Resend("e", true).Command)
+	if err != nil || len(loop) != 1 || string(loop[0].Key) != "e" || !bytes.Equal(loop[0].Value, want) {
+		t.Fatalf("the loop topic holds %v, %v", loop, err)
+	}
+	if home := kafkatest.ReadAll(t, o.target.Addrs, table)[0].Partition; loop[0].Partition != home {
+		t.Errorf("the command is in partition %d, the event's row in %d", loop[0].Partition, home)
+	}
+	refuseProduce(o.target)
+	r := runCommand("resync", "--config", o.config, "--event", "e")
+	if r.code != codeFailed || r.stdout != "" || !strings.Contains(r.stderr, "resync: 0 of 1 command acknowledged; it may be repeated: ") {
+		t.Errorf("exit code %d: %s%s", r.code, r.stdout, r.stderr)
+	}
+}
+
+// Commands go where their event's rows are: in another partition the gate would
+// find nothing. They go oldest first.
+func TestResyncPartitions(t *testing.T) {
+	t.Parallel()
+	o := newOperated(t, kafkatest.Embedded(t, embedded.Options{}))
+	o.createTopics()
+	now := time.Now().UnixMilli()
+	var rows []*kafkatest.Record
+	for i := range 8 {
+		entity := &statepb.Entity{Source: &statepb.Source{Time: now - int64(i)}}
+		event, err := proto.Marshal(&statepb.Row{State: &statepb.Row_Event{Event: &statepb.EventState{Entity: entity}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		order, err := proto.Marshal(&statepb.Row{State: &statepb.Row_Order{Order: &statepb.OrderState{Entity: entity}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := fmt.Sprint("event", i)
+		rows = append(rows, &kafkatest.Record{Key: []byte(id), Value: event}, &kafkatest.Record{Key: []byte(mapping.OrderKey(id, "o")), Value: order})
+	}
+	table := o.cfg.Topics.Name + "-gate-table"
+	kafkatest.Produce(t, o.target.Addrs, table, rows...)
+	home := map[string]int32{}
+	for _, r := range kafkatest.ReadAll(t, o.target.Addrs, table) {
+		if key := string(r.Key); mapping.KindOf(key) == mapping.EventKind {
+			home[key] = r.Partition
+		}
+	}
+	r := mustRun(t, "resync", "--config", o.config, "--since", "1h")
+	if r.stdout != "16 commands sent and acknowledged: to emit again 8 events, 8 orders and 0 refunds\n" || r.stderr != "sent 16 of 16 commands\n" {
+		t.Errorf("says %s%s", r.stdout, r.stderr)
+	}
+	byPartition := map[int32][]string{}
+	for _, r := range kafkatest.ReadAll(t, o.target.Addrs, o.cfg.Topics.Name+"-gate-loop") {
+		key := string(r.Key)
+		if want := home[mapping.KeyPrefix(key)]; r.Partition != want {
+			t.Errorf("%s is in partition %d, its event in %d", key, r.Partition, want)
+		}
+		byPartition[r.Partition] = append(byPartition[r.Partition], key)
+	}
+	for p, keys := range byPartition {
+		events := keys[:len(keys)/2]
+		if !slices.IsSortedFunc(events, func(a, b string) int { return strings.Compare(b, a) }) || strings.Contains(strings.Join(events, ""), "/") {
+			t.Errorf("partition %d has %q", p, keys)
+		}
+	}
+}
+
+// refuseProduce has the brokers refuse every record for good.
+func refuseProduce(target kafkatest.Target) {
+	cluster := target.Embedded.Cluster()
+	cluster.ControlKey(int16(kmsg.Produce), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		response := request.ResponseKind().(*kmsg.ProduceResponse)
+		for _, topic := range request.(*kmsg.ProduceRequest).Topics {
+			answer := kmsg.ProduceResponseTopic{Topic: topic.Topic, TopicID: topic.TopicID}
+			for _, p := range topic.Partitions {
+				answer.Partitions = append(answer.Partitions, kmsg.ProduceResponseTopicPartition{Partition: p.Partition, ErrorCode: kerr.TopicAuthorizationFailed.Code})
+			}
+			response.Topics = append(response.Topics, answer)
+		}
+		return response, nil, true
+	})
 }
