@@ -41,7 +41,9 @@ Start more instances with the same configuration to share the work; each needs a
 state directory of its own. Topics must exist: see vibe-bridge topics.
 
 The directory file is read again when it changes and on SIGHUP. With http.listen
-set, /metrics and /healthz answer there.
+set, /metrics, /healthz and /readyz answer there. /readyz says what an instance waits
+for: "priming" at the start, while orders and refunds wait for partners and events;
+"paused", while a legacy topic is not read because too many of its records were bad.
 
 It ends with exit code 2, before it has joined or written anything, when the
 configuration, the clusters or the topics are not right; and with exit code 1 when
