@@ -241,7 +241,10 @@ func TestPauseOutlivesARestart(t *testing.T) {
 		var log lines
 		w.cfg.Version, w.cfg.Log = "v2", logTo(&log)
 		b, in = w.bridge(dir)
-		all = slices.DeleteFunc(all, func(rec season.Record) bool { s := streamOf(rec.Topic); return s == mapping.Partners || s == mapping.Events })
+		all = slices.DeleteFunc(all, func(rec season.Record) bool {
+			s := streamOf(rec.Topic)
+			return s == mapping.Partners || s == mapping.Events
+		})
 		w.producePart(all)
 		w.check(w.drain(in))
 		if n := w.quarantined(); n != minRecords+10 {
