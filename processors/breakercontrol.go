@@ -3,6 +3,7 @@ package processors
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -120,7 +121,7 @@ func (b *Bridge) tailControl(ctx context.Context) error {
 	}
 }
 
-var errTailEnded = fmt.Errorf("the client gave up reading")
+var errTailEnded = errors.New("the client gave up reading")
 
 // readControl reads what is paused, by legacy topic, and the offset up to which that is known.
 func readControl(ctx context.Context, state kafka.Cluster, topic string) (paused map[string]Pause, next int64, err error) {

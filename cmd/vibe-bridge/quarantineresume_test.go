@@ -100,6 +100,25 @@ func TestQuarantineResume(t *testing.T) {
 	}
 }
 
+// Builds whose origin says nothing are told apart all the same, and others by their origin alone.
+func TestVersionIdentifiesABuild(t *testing.T) {
+	for _, c := range []struct {
+		v      version
+		digest bool
+	}{
+		{version{module: "(devel)"}, true},
+		{version{}, true},
+		{version{module: "v1.2.3"}, false},
+		{version{module: "(devel)", revision: "0123456789abcdef"}, false},
+		{version{module: "v1.2.3", revision: "0123456789abcdef", modified: true}, true},
+	} {
+		got := c.v.identified()
+		if !strings.HasPrefix(got, c.v.String()) || regexp.MustCompile(` \(build [0-9a-f]{12}\)$`).MatchString(got) != c.digest {
+			t.Errorf("%+v is %q, want a digest: %t", c.v, got, c.digest)
+		}
+	}
+}
+
 func TestQuarantineResumeRefuses(t *testing.T) {
 	d := newDeployment(t)
 	for _, c := range []struct {

@@ -77,7 +77,7 @@ func (o *runOptions) run(ctx context.Context, a *app, c config.Config) error {
 	if err != nil {
 		return err
 	}
-	cfg.Log, cfg.AcceptForeignOffsets = log, o.acceptResets
+	cfg.Log, cfg.AcceptForeignOffsets, cfg.Version = log, o.acceptResets, currentVersion().identified()
 	bridge, err := processors.NewSupervisor(cfg)
 	if err != nil {
 		return refuse(err)
@@ -93,7 +93,7 @@ func (o *runOptions) run(ctx context.Context, a *app, c config.Config) error {
 		return err
 	}
 	defer stopWatching()
-	log.Info("bridge starts", "name", c.Name, "version", currentVersion().String(), "edition", c.Edition, "format", c.Format)
+	log.Info("bridge starts", "name", c.Name, "version", cfg.Version, "edition", c.Edition, "format", c.Format)
 	if err := bridge.Run(ctx); err != nil {
 		return runError(err)
 	}
