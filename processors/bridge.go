@@ -40,6 +40,13 @@ type Config struct {
 	// StallAfter is for how long a partition with records may acknowledge none before it
 	// counts as stalled; 0 is DefaultStallAfter.
 	StallAfter time.Duration
+	// Priming keeps orders and refunds from being read, at the start, until partners and
+	// events have caught up.
+	Priming bool
+	// Breaker says when a legacy topic is paused that floods the quarantine.
+	Breaker BreakerConfig
+	// Version of the program: a pause is over when another one starts.
+	Version string
 	// AcceptForeignOffsets goes on from committed offsets that this program did not commit.
 	AcceptForeignOffsets bool
 
@@ -60,6 +67,11 @@ type Bridge struct {
 	// organizers, like gate, are the group that runs at present.
 	organizers atomic.Pointer[group]
 
+	admission *admission
+	breaker   *breaker
+	rebuilt   bool                   // an instance of this process has run before
+	notPrimed atomic.Pointer[string] // why orders and refunds are not read; nil: they are
+
 	started atomic.Bool              // all groups run
 	stalled atomic.Pointer[[]string] // what watchStalls found last
 
@@ -78,10 +90,14 @@ func New(cfg Config) (*Bridge, error) {
 	if limit, want := cfg.maxInternalBytes(), cfg.Rules.InternalBytes(); limit < want {
 		return nil, fmt.Errorf("internal topics take records of %d bytes: slim records of %d bytes want at least %d, of topics and of the state cluster's producer", limit, cfg.Rules.MaxRecordBytes, want)
 	}
+	if err := cfg.Breaker.validate(); err != nil {
+		return nil, err
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	b := &Bridge{cfg: cfg, topics: cfg.Topics, log: cfg.Log, metrics: newMetrics(), end: newEnding(cfg)}
+	b := &Bridge{cfg: cfg, topics: cfg.Topics, log: cfg.Log, metrics: newMetrics(), end: newEnding(cfg), admission: newAdmission()}
+	b.breaker = newBreaker(cfg, b.admission, b.log, b.Metrics)
 	b.rules.publish(cfg.Rules)
 	return b, nil
 }
@@ -123,6 +139,11 @@ func (b *Bridge) run(ctx context.Context) error {
 			b.log.Error("close state", "error", err)
 		}
 	}()
+	stopBreaker, err := b.startBreaker(ctx)
+	if err != nil {
+		return err
+	}
+	defer stopBreaker()
 	return b.runGroups(ctx, admins)
 }
 
@@ -139,6 +160,7 @@ func (b *Bridge) runGroups(ctx context.Context, admins kafka.Admins) error {
 			}
 		})
 	}
+	b.startHolding(admins, start)
 	for _, s := range mapping.Streams {
 		p, err := b.intakeProcessor(admins, s)
 		if err != nil {
@@ -155,6 +177,19 @@ func (b *Bridge) runGroups(ctx context.Context, admins kafka.Admins) error {
 	b.started.Store(true)
 	start("watch", "nothing", b.watchStalls)
 	return nil
+}
+
+// startHolding runs what holds intake back. It comes before intake.
+func (b *Bridge) startHolding(admins kafka.Admins, start func(name, owes string, run func(context.Context) error)) {
+	if b.cfg.Breaker.enabled() {
+		start("breaker", "nothing", b.followControl)
+	}
+	if !b.cfg.Priming {
+		return
+	}
+	b.holdPrimed(true)
+	b.primingAt(primingProgress{}, nil)
+	start("priming", "nothing", func(ctx context.Context) error { return b.prime(ctx, admins) })
 }
 
 // groups are those that run.
@@ -191,6 +226,7 @@ func (b *Bridge) startTables(admins kafka.Admins, start func(name, owes string, 
 func (b *Bridge) intakeProcessor(admins kafka.Admins, s mapping.Stream) (*goka.Processor, error) {
 	const keepRecords = true // for quarantine
 	in := &intake{group: b.newGroup(b.topics.intakeGroup(s), admins[kafka.SourceCluster], keepRecords), stream: s}
+	in.heldBack = func() bool { held, _ := b.admission.held(b.topics.Legacy[s]); return held }
 	return b.processor(in.group, in.graph(), b.cfg.Source)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"testing"
 	"time"
@@ -103,6 +104,25 @@ func TestIntakeSendsNothingOfARecordThatIsGone(t *testing.T) {
 	}
 }
 
+// What is held back when its session ends has sent nothing, and comes again.
+func TestIntakeHeldBackGivesUpWithItsSession(t *testing.T) {
+	s := newStubSession(t, "events", 7)
+	in := &intake{group: newGroup(testBridge(), "bridge-intake-events", s.tracker, nil), stream: mapping.Events}
+	in.b.admission.set(hold{"events", byBreaker}, true)
+	sent := 0
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		in.record(&stubContext{ctx: s.ctx, topic: "events", offset: 7, emit: func(string) { sent++ }}, nil)
+	}()
+	s.end()
+	<-ended
+	s.asGokaSeesIt.MarkOffset("events", 0, 8, "")
+	if sent != 0 || len(s.marks) != 0 || len(in.b.metrics.Consumed()) != 0 {
+		t.Errorf("%d sent, marks %q, consumed %v; want nothing, and that the record comes again", sent, s.marks, in.b.metrics.Consumed())
+	}
+}
+
 func panics(f func()) (panicked bool) {
 	defer func() { panicked = recover() != nil }()
 	f()
@@ -110,7 +130,8 @@ func panics(f func()) (panicked bool) {
 }
 
 func testBridge() *Bridge {
-	b := &Bridge{topics: testTopics(), metrics: newMetrics()}
+	b := &Bridge{topics: testTopics(), metrics: newMetrics(), admission: newAdmission()}
+	b.breaker = newBreaker(Config{Topics: b.topics}, b.admission, slog.New(slog.DiscardHandler), b.Metrics)
 	b.rules.publish(&mapping.Rules{
 		Encoding: testEncoding, Directory: directory.Empty(), DefaultLocation: time.UTC, MaxRecordBytes: mapping.DefaultMaxRecordBytes,
 	})

@@ -19,6 +19,10 @@
 //	requests            │                                 table, loop
 //	                    └──▶ <p>-quarantine ◀── gate
 //
+// What holds intake back stands in admission.go: at the start, orders and refunds
+// wait for partners and events (priming.go); and a legacy topic whose records are mostly
+// bad is paused (breaker.go), by a record in <p>-control that every instance follows.
+//
 // Everything in the middle column has the same number of partitions, and the
 // partition of a key is that of its part before the first slash: all keys of an
 // event meet in one goroutine, which decides about them one after the other.

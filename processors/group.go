@@ -26,7 +26,8 @@ type group struct {
 	stores   *store.Registry // nil for a group without state
 	inputs   map[string]int32
 	byNumber map[int32]string
-	fences   sync.Map // partition to *fence, of the present session
+	fences   sync.Map    // partition to *fence, of the present session
+	heldBack func() bool // whether its input is held back on purpose; nil: never
 }
 
 func newGroup(b *Bridge, name goka.Group, tracker *kafka.Tracker, stores *store.Registry) *group {

@@ -29,6 +29,10 @@ func (in *intake) graph() *goka.GroupGraph {
 
 func (in *intake) record(ctx goka.Context, value any) {
 	defer in.begin(ctx)()
+	if err := in.b.admission.wait(ctx.Context(), string(ctx.Topic())); err != nil {
+		in.giveUp(ctx, err)
+		return
+	}
 	raw, _ := value.([]byte) // nil for a tombstone
 	src := &statepb.Source{Partition: ctx.Partition(), Offset: ctx.Offset(), Time: ctx.Timestamp().UnixMilli()}
 	out := in.b.rules.current().Intake(in.stream, src, raw)
@@ -47,6 +51,7 @@ func (in *intake) record(ctx goka.Context, value any) {
 	if rejected != nil {
 		in.send(ctx, rejected)
 	}
+	in.b.breaker.count(string(ctx.Topic()), out.Quarantine)
 }
 
 // rejected is the quarantine record: the legacy record as it came, or its place if

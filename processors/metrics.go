@@ -15,6 +15,8 @@ type Metrics struct {
 	emittedC  *prometheus.CounterVec
 	countedC  *prometheus.CounterVec
 	rebuilds  prometheus.Counter
+	priming   prometheus.Gauge
+	pausedG   *prometheus.GaugeVec
 }
 
 func newMetrics() *Metrics {
@@ -33,8 +35,24 @@ func newMetrics() *Metrics {
 	m.rebuilds = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "vibe_bridge_rebuilds_total", Help: "How often the instance failed and was built anew in the same process.",
 	})
-	m.Registry.MustRegister(m.consumedC, m.emittedC, m.countedC, m.rebuilds)
+	m.priming = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "vibe_bridge_priming_records_left", Help: "Records of partners and events that orders and refunds still wait for at the start; 0 once they are read.",
+	})
+	m.pausedG = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "vibe_bridge_paused", Help: "Whether the topic is paused because too many of its records went to quarantine, by default legacy topic name.",
+	}, []string{"topic"})
+	m.Registry.MustRegister(m.consumedC, m.emittedC, m.countedC, m.rebuilds, m.priming, m.pausedG)
 	return m
+}
+
+func (m *Metrics) primingLeft(n int64) { m.priming.Set(float64(n)) }
+
+func (m *Metrics) paused(s mapping.Stream, paused bool) {
+	value := 0.0
+	if paused {
+		value = 1
+	}
+	m.pausedG.WithLabelValues(s.String()).Set(value)
 }
 
 func (m *Metrics) consumed(s mapping.Stream) { m.consumedC.WithLabelValues(s.String()).Inc() }

@@ -317,3 +317,5 @@ func (w *world) resetOffsets(group string, topics []string) {
 		w.t.Fatal(err)
 	}
 }
+
+func logTo(l *lines) *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }

@@ -3,7 +3,9 @@ package processors
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
@@ -32,6 +34,10 @@ func (b *Bridge) watchStalls(ctx context.Context) error {
 		case now := <-tick.C:
 			var stalled []string
 			for _, g := range b.groups() {
+				if g.heldBack != nil && g.heldBack() {
+					w.forget(string(g.name)) // NotReady says why it stands
+					continue
+				}
 				stalled = append(stalled, w.look(string(g.name), g.tracker.Positions(), g.markers(), now)...)
 			}
 			slices.Sort(stalled)
@@ -62,6 +68,11 @@ func (g *group) markers() int64 {
 	return 100
 }
 
+// forget starts the time of a group anew.
+func (w stallWatch) forget(group string) {
+	maps.DeleteFunc(w.since, func(name string, _ standing) bool { return strings.HasPrefix(name, "group "+group+", ") })
+}
+
 // look gives the partitions of a group that have had records for longer than after
 // and acknowledged none.
 func (w stallWatch) look(group string, positions []kafka.Position, markers int64, now time.Time) (stalled []string) {
@@ -80,12 +91,16 @@ func (w stallWatch) look(group string, positions []kafka.Position, markers int64
 	return stalled
 }
 
-// NotReady says why the instance is not ready: what has not begun, and partitions that do not get on.
+// NotReady says why the instance is not ready: what has not begun, what is held back, and partitions that do not get on.
 func (b *Bridge) NotReady() []string {
 	var reasons []string
 	if !b.started.Load() {
 		reasons = append(reasons, "starting")
 	}
+	if priming := b.notPrimed.Load(); priming != nil {
+		reasons = append(reasons, *priming)
+	}
+	reasons = append(reasons, b.breaker.reasons()...)
 	if stalled := b.stalled.Load(); stalled != nil {
 		reasons = append(reasons, *stalled...)
 	}

@@ -103,7 +103,7 @@ func (s *Supervisor) build() (*Bridge, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.metrics = s.metrics
+	b.metrics, b.rebuilt = s.metrics, true
 	s.current = b
 	return b, nil
 }

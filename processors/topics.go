@@ -29,6 +29,7 @@ import (
 //	<group>-table      state    see mapping, Gate       statepb.Row, compacted   key prefix
 //	<p>-quarantine     state    the legacy record's     the legacy record's      key
 //	<p>-identity       state    "topics"                JSON, compacted          one partition
+//	<p>-control        state    legacy topic            JSON, see Pause, comp.   one partition
 //	slim               target   entity id               slim contract            key
 type Topics struct {
 	Name   string                            // of the deployment, <p> above
@@ -63,6 +64,9 @@ func (t Topics) Quarantine() string { return t.Name + "-quarantine" }
 
 // Identity is where the ids of the internal topics are recorded.
 func (t Topics) Identity() string { return t.Name + "-identity" }
+
+// Control is where pauses of legacy topics are recorded, for all instances.
+func (t Topics) Control() string { return t.Name + "-control" }
 
 func (t Topics) intakeGroup(s mapping.Stream) goka.Group {
 	return goka.Group(t.Name + "-intake-" + strings.TrimPrefix(string(t.internal(s)), t.Name+"-"))
@@ -168,6 +172,7 @@ func (t Topics) Specs(s TopicSettings) []kafka.TopicSpec {
 	quarantine["retention.ms"] = "-1"
 	internal(t.Quarantine(), s.Partitions, "records that cannot be read or mapped", quarantine)
 	internal(t.Identity(), 1, "ids of the internal topics", compacted())
+	internal(t.Control(), 1, "legacy topics that are paused", compacted())
 	return append(specs, t.slimSpecs(s)...)
 }
 
@@ -265,7 +270,7 @@ func (t Topics) Validate() error {
 		return fmt.Errorf("deployment name is empty")
 	}
 	taken := map[string]string{}
-	for _, name := range append(t.StateTopics(), t.Quarantine(), t.Identity()) {
+	for _, name := range append(t.StateTopics(), t.Quarantine(), t.Identity(), t.Control()) {
 		taken[name] = "an internal topic of the deployment"
 	}
 	for _, s := range []mapping.Stream{mapping.Events, mapping.Orders, mapping.Refunds} {

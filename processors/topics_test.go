@@ -66,7 +66,7 @@ func TestTopicSpecs(t *testing.T) {
 	// Protocol rule R8: everything on the state cluster whose offsets state refers to is recorded.
 	recorded := topics.StateTopics()
 	for _, s := range specs {
-		own := s.Cluster == kafka.StateCluster && s.Name != topics.Quarantine() && s.Name != topics.Identity()
+		own := s.Cluster == kafka.StateCluster && !slices.Contains([]string{topics.Quarantine(), topics.Identity(), topics.Control()}, s.Name)
 		if own != slices.Contains(recorded, s.Name) {
 			t.Errorf("%s: identity is recorded %t, want %t", s.Name, !own, own)
 		}
@@ -110,6 +110,7 @@ func TestTopicsValidate(t *testing.T) {
 		// The producer and the partition function know a topic by its name alone.
 		{"slim topic with an internal name", NewTopics("bridge", legacy, "bridge-events", "orders", "refunds"), "bridge-events"},
 		{"slim topic with a table's name", NewTopics("bridge", legacy, "events", "bridge-gate-table", "refunds"), "bridge-gate-table"},
+		{"slim topic with the control topic's name", NewTopics("bridge", legacy, "events", "bridge-control", "refunds"), "bridge-control"},
 		{"slim topic with the quarantine's name", NewTopics("bridge", legacy, "events", "orders", "bridge-quarantine"), "bridge-quarantine"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

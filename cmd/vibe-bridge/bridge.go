@@ -34,6 +34,8 @@ func bridgeConfig(c config.Config) (processors.Config, error) {
 		ApplicationID: c.ApplicationID, SourceHeader: c.SourceHeader,
 		Source: c.Source, State: c.State, Target: c.Target,
 		StateDir: c.StateDir, SweepInterval: c.SweepInterval, StallAfter: c.StallAfter, SessionTimeout: c.SessionTimeout, StopTimeout: c.StopTimeout,
+		Priming: c.Priming,
+		Breaker: processors.BreakerConfig{MaxShare: c.Quarantine.MaxShare, Window: c.Quarantine.Window, MinRecords: c.Quarantine.MinRecords},
 	}
 	// Facts and state rows may be larger than the slim records made of them.
 	cfg.Target.MaxMessageBytes = c.MaxMessageBytes

@@ -193,7 +193,7 @@ var refusals = []refusal{
 	{
 		name:  "topics were not created",
 		spoil: func(*deployment) {},
-		says:  `15 topics are missing, trial-partners on the state cluster among them: run .vibe-bridge topics create. with the same configuration`,
+		says:  `16 topics are missing, trial-partners on the state cluster among them: run .vibe-bridge topics create. with the same configuration`,
 		only:  "run",
 	},
 	{

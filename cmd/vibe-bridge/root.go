@@ -36,7 +36,10 @@ var groups = []*cobra.Group{
 	{ID: "look", Title: "To work with records:"},
 }
 
-func init() { cobra.EnableCommandSorting = false } // the order of use is more help than the alphabet
+func init() {
+	cobra.EnableCommandSorting = false // the order of use is more help than the alphabet
+	cobra.AddTemplateFunc("identifiedVersion", func() string { return currentVersion().identified() })
+}
 
 // newRoot builds the program's commands. Each command's file has its new…Command.
 func newRoot(a *app) *cobra.Command {
@@ -59,7 +62,7 @@ func newRoot(a *app) *cobra.Command {
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetVersionTemplate("{{identifiedVersion}}\n")
 	root.SetUsageTemplate(usageTemplate(root))
 	root.AddGroup(groups...)
 	add := func(group string, commands ...*cobra.Command) {
@@ -70,6 +73,7 @@ func newRoot(a *app) *cobra.Command {
 	}
 	add("try", newDemoCommand(a))
 	add("run", newTopicsCommand(a), newRunCommand(a), newVerifyCommand(a), newParkedCommand(a), newResyncCommand(a))
+	add("run", newResumeGroup(a))
 	add("look", newGenerateCommand(a), newCaptureCommand(a), newDryRunCommand(a), newMapCommand(a))
 	add("", newVersionCommand(a))
 	return root

@@ -41,7 +41,9 @@ Start more instances with the same configuration to share the work; each needs a
 state directory of its own. Topics must exist: see vibe-bridge topics.
 
 The directory file is read again when it changes and on SIGHUP. With http.listen
-set, /metrics and /healthz answer there.
+set, /metrics, /healthz and /readyz answer there. /readyz says what an instance waits
+for: "priming" at the start, while orders and refunds wait for partners and events;
+"paused", while a legacy topic is not read because too many of its records were bad.
 
 It ends with exit code 2, before it has joined or written anything, when the
 configuration, the clusters or the topics are not right; and with exit code 1 when
@@ -75,7 +77,7 @@ func (o *runOptions) run(ctx context.Context, a *app, c config.Config) error {
 	if err != nil {
 		return err
 	}
-	cfg.Log, cfg.AcceptForeignOffsets = log, o.acceptResets
+	cfg.Log, cfg.AcceptForeignOffsets, cfg.Version = log, o.acceptResets, currentVersion().identified()
 	bridge, err := processors.NewSupervisor(cfg)
 	if err != nil {
 		return refuse(err)
@@ -91,7 +93,7 @@ func (o *runOptions) run(ctx context.Context, a *app, c config.Config) error {
 		return err
 	}
 	defer stopWatching()
-	log.Info("bridge starts", "name", c.Name, "version", currentVersion().String(), "edition", c.Edition, "format", c.Format)
+	log.Info("bridge starts", "name", c.Name, "version", cfg.Version, "edition", c.Edition, "format", c.Format)
 	if err := bridge.Run(ctx); err != nil {
 		return runError(err)
 	}

@@ -347,7 +347,7 @@ func TestExampleConfiguration(t *testing.T) {
 	d := newDeployment(t)
 	r := execute(t, nil, "topics", "create", "--config", example, "--replication", "1", "--min-insync", "1",
 		"--source-brokers", d.source.Brokers[0], "--target-brokers", d.target.Brokers[0])
-	if r.code != codeOK || !strings.HasSuffix(r.stdout, "15 topics created, 4 were there\n") {
+	if r.code != codeOK || !strings.HasSuffix(r.stdout, "16 topics created, 4 were there\n") {
 		t.Errorf("topics create: exit code %d: %s%s", r.code, r.stdout, r.stderr)
 	}
 	d.target.Cluster = kafka.Cluster{Brokers: d.target.Brokers}.WithDefaults()

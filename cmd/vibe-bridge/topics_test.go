@@ -43,7 +43,7 @@ func TestTopics(t *testing.T) {
 	d := newDeployment(t)
 	d.source.seen.forget()
 	plan := execute(t, nil, "topics", "plan", "--config", d.config)
-	if got := all(actions(t, plan.stdout)); plan.code != codeOK || plan.stderr != "" || got["ok"] != 4 || got["create"] != 15 || len(got) != 2 {
+	if got := all(actions(t, plan.stdout)); plan.code != codeOK || plan.stderr != "" || got["ok"] != 4 || got["create"] != 16 || len(got) != 2 {
 		t.Errorf("exit code %d: %s%s", plan.code, plan.stdout, plan.stderr)
 	}
 	if len(d.target.topics(t)) != 0 {
@@ -52,10 +52,10 @@ func TestTopics(t *testing.T) {
 
 	created := execute(t, nil, "topics", "create", "--config", d.config)
 	lines := strings.Split(strings.TrimSpace(created.stdout), "\n")
-	if created.code != codeOK || created.stderr != "" || len(lines) != 16 || lines[0] != "created trial-partners" || lines[15] != "15 topics created, 4 were there" {
+	if created.code != codeOK || created.stderr != "" || len(lines) != 17 || lines[0] != "created trial-partners" || lines[16] != "16 topics created, 4 were there" {
 		t.Errorf("exit code %d: %s%s", created.code, created.stdout, created.stderr)
 	}
-	want := map[string]int{"trial-identity": 1, "events": testSlimPartitions, "orders": testSlimPartitions, "refunds": testSlimPartitions}
+	want := map[string]int{"trial-identity": 1, "trial-control": 1, "events": testSlimPartitions, "orders": testSlimPartitions, "refunds": testSlimPartitions}
 	for _, name := range []string{"partners", "events", "orders", "refunds", "memberships", "organizers", "organizers-loop", "organizers-table", "gate-loop", "gate-table", "quarantine"} {
 		want["trial-"+name] = testPartitions
 	}
@@ -67,11 +67,11 @@ func TestTopics(t *testing.T) {
 	}
 
 	again := execute(t, nil, "topics", "create", "--config", d.config)
-	if again.code != codeOK || again.stdout != "0 topics created, 19 were there\n" {
+	if again.code != codeOK || again.stdout != "0 topics created, 20 were there\n" {
 		t.Errorf("exit code %d: %s%s", again.code, again.stdout, again.stderr)
 	}
 	plan = execute(t, nil, "topics", "plan", "--config", d.config)
-	if got := all(actions(t, plan.stdout)); plan.code != codeOK || got["ok"] != 19 || strings.Contains(plan.stdout, "\n\n") {
+	if got := all(actions(t, plan.stdout)); plan.code != codeOK || got["ok"] != 20 || strings.Contains(plan.stdout, "\n\n") {
 		t.Errorf("exit code %d: %s%s", plan.code, plan.stdout, plan.stderr)
 	}
 }
@@ -85,7 +85,7 @@ func TestTopicsCreateCompletes(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := execute(t, nil, "topics", "create", "--config", d.config)
-	if r.code != codeOK || r.stdout != "created trial-gate-loop\ncreated refunds\n2 topics created, 17 were there\n" {
+	if r.code != codeOK || r.stdout != "created trial-gate-loop\ncreated refunds\n2 topics created, 18 were there\n" {
 		t.Errorf("exit code %d: %s%s", r.code, r.stdout, r.stderr)
 	}
 }
@@ -148,7 +148,7 @@ func TestTopicsCreateRefusedByTheCluster(t *testing.T) {
 		},
 		"all": {
 			func(string) int16 { return kerr.InvalidReplicationFactor.Code },
-			`more replicas wanted than brokers are alive: .* set replication: 1 \(nothing was created: create topic trial-partners: the state cluster would refuse: .* \(and 14 more\)\)`,
+			`more replicas wanted than brokers are alive: .* set replication: 1 \(nothing was created: create topic trial-partners: the state cluster would refuse: .* \(and 15 more\)\)`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -194,7 +194,7 @@ func TestTopicsOfSecuredClusters(t *testing.T) {
 	d.createLegacy("partners", "events", "orders_done", "refund_requests")
 	d.configure("")
 	r := execute(t, []string{sourcePassword + testPassword, targetPassword + testPassword}, "topics", "create", "--config", d.config)
-	if r.code != codeOK || !strings.HasSuffix(r.stdout, "\n15 topics created, 4 were there\n") {
+	if r.code != codeOK || !strings.HasSuffix(r.stdout, "\n16 topics created, 4 were there\n") {
 		t.Errorf("exit code %d: %s%s", r.code, r.stdout, r.stderr)
 	}
 	if strings.Contains(r.stdout+r.stderr, testPassword) {

@@ -54,7 +54,11 @@ type Config struct {
 	// TakeoverRepeat is when an instance that took a partition over sends again what
 	// the former owner may still have on its way (guard G5). 0: never.
 	TakeoverRepeat time.Duration
-	SweepInterval  time.Duration // how often long-parked records are looked at
+	// Priming: whether orders and refunds wait, at the start of an instance, until
+	// partners and events have caught up.
+	Priming       bool
+	Quarantine    Quarantine
+	SweepInterval time.Duration // how often long-parked records are looked at
 
 	// MaxMessageBytes is the largest slim record; what is larger goes to
 	// quarantine as too_large. Internal topics take larger ones.
@@ -85,6 +89,15 @@ type Config struct {
 type Holds struct {
 	Organizer time.Duration
 	Set       time.Duration
+}
+
+// Quarantine says when a legacy topic is paused instead of flooding the quarantine
+// topic: when more than MaxShare of its records in the last Window, and of MinRecords
+// at least, went there.
+type Quarantine struct {
+	MaxShare   float64 // 0 or 1: never
+	Window     time.Duration
+	MinRecords int
 }
 
 // HTTP is the console, health and metrics listener.
@@ -137,6 +150,8 @@ func Default() Config {
 		Holds:             Holds{Organizer: 10 * time.Minute, Set: 10 * time.Minute},
 		StallAfter:        2 * time.Minute,
 		TakeoverRepeat:    2 * time.Minute,
+		Priming:           true,
+		Quarantine:        Quarantine{MaxShare: 0.5, Window: time.Minute, MinRecords: 100},
 		SweepInterval:     5 * time.Second,
 		MaxMessageBytes:   1 << 20,
 		Replication:       3,

@@ -69,7 +69,7 @@ func kindOf(field any) string {
 		return "bool"
 	case *time.Duration:
 		return "duration"
-	case *int, *int16, *int32:
+	case *int, *int16, *int32, *float64:
 		return "number"
 	default:
 		return "string"
@@ -90,6 +90,8 @@ func format(field any) string {
 	case *int16:
 		return fmt.Sprint(*field)
 	case *int32:
+		return fmt.Sprint(*field)
+	case *float64:
 		return fmt.Sprint(*field)
 	case *time.Duration:
 		return field.String()

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -68,6 +69,14 @@ var keys = func() []key {
 			field: func(c *Config) any { return &c.StallAfter }},
 		{path: "takeover_repeat", usage: "when to send again what a former owner of a partition may still have on its way; 0s never",
 			field: func(c *Config) any { return &c.TakeoverRepeat }},
+		{path: "priming", usage: "whether orders and refunds wait at the start until partners and events have caught up",
+			field: func(c *Config) any { return &c.Priming }},
+		{path: "quarantine.max_share", usage: "share of a topic's records in quarantine above which the topic is paused; 0 or 1 never",
+			field: func(c *Config) any { return &c.Quarantine.MaxShare }},
+		{path: "quarantine.window", usage: "time over which that share is taken",
+			field: func(c *Config) any { return &c.Quarantine.Window }},
+		{path: "quarantine.min_records", usage: "how many records there have to be in it, on one instance",
+			field: func(c *Config) any { return &c.Quarantine.MinRecords }},
 		{path: "sweep_interval", usage: "how often long-parked records are looked at",
 			field: func(c *Config) any { return &c.SweepInterval }},
 		{path: "max_message_bytes", usage: "largest slim record; larger ones go to quarantine",
@@ -168,6 +177,12 @@ func set(field any, text string) error {
 			return fmt.Errorf("want true or false")
 		}
 		*field = text == "true"
+	case *float64:
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+			return fmt.Errorf("want a number, such as 0.5")
+		}
+		*field = f
 	case *int:
 		return setInt(field, text, 64)
 	case *int32:

@@ -43,6 +43,11 @@ const (
 	maxStopTimeout    = 10 * time.Minute
 	maxTakeoverRepeat = time.Hour
 
+	// A window of an hour counts what was put right long ago.
+	minBreakerWindow  = time.Second
+	maxBreakerWindow  = time.Hour
+	maxBreakerRecords = 1_000_000
+
 	// A rebalance takes several seconds, and so does a broker's restart.
 	minStallAfter = 10 * time.Second
 	maxStallAfter = 24 * time.Hour
@@ -84,7 +89,7 @@ func (v *validator) add(path string, format string, args ...any) {
 }
 
 // between checks low <= value <= high.
-func between[T int | int16 | int32 | time.Duration](v *validator, path string, value, low, high T) {
+func between[T int | int16 | int32 | float64 | time.Duration](v *validator, path string, value, low, high T) {
 	if value < low || value > high {
 		v.add(path, "%v: want %v to %v", value, low, high)
 	}
@@ -131,6 +136,9 @@ func (v *validator) behaviour(c Config) {
 	between(v, "slim.partitions", c.Slim.Partitions, 1, maxPartitions)
 	between(v, "stall_after", c.StallAfter, minStallAfter, maxStallAfter)
 	between(v, "takeover_repeat", c.TakeoverRepeat, 0, maxTakeoverRepeat)
+	between(v, "quarantine.max_share", c.Quarantine.MaxShare, 0, 1)
+	between(v, "quarantine.window", c.Quarantine.Window, minBreakerWindow, maxBreakerWindow)
+	between(v, "quarantine.min_records", c.Quarantine.MinRecords, 1, maxBreakerRecords)
 	between(v, "sweep_interval", c.SweepInterval, minSweepInterval, maxSweepInterval)
 	between(v, "max_message_bytes", c.MaxMessageBytes, minMessageBytes, maxMessageBytes)
 	if c.Replication < 1 {

@@ -115,6 +115,7 @@ func (d *Demo) configure(source, target *embedded.Broker) error {
 		},
 		ApplicationID: slim.DefaultApplicationID, SourceHeader: true,
 		Source: kafka.Cluster{Brokers: source.Addrs(), Replication: 1}.WithDefaults(), State: out, Target: out,
+		Priming:  true, // without Breaker: a season may be all trouble, and the demonstration has to end
 		StateDir: stateDir, SweepInterval: 500 * time.Millisecond, SessionTimeout: 10 * time.Second,
 		Log: d.cfg.Log, Observer: &d.sample,
 	}
