@@ -289,7 +289,13 @@ func TestAdmissionWaits(t *testing.T) {
 		t.Errorf("at the end of its session: %v", err)
 	}
 	go waiting(t.Context())
+	_, changed := a.held("orders")
 	a.set(hold{"orders", byPriming}, false)
+	select {
+	case <-changed:
+	default:
+		t.Fatal("who waits is not told of a change")
+	}
 	if held, _ := a.held("orders"); !held {
 		t.Error("the hold of one ended that of the other")
 	}
