@@ -109,12 +109,12 @@ func (e *LostChangelogError) Error() string {
 type ForeignWriterError struct {
 	Table     string
 	Partition int32
-	Want, Got int64 // offset that was to come next, and the one that came
+	Want, Got int64 // offset that this session's next record was to have, and the one that it has or would have
 }
 
 // Error implements error.
 func (e *ForeignWriterError) Error() string {
-	return fmt.Sprintf("another instance wrote to %s/%d: offset %d came where %d was to be next; one of the two was paused or cut off for longer than its session. This one gives the partition up and reads what the other wrote",
+	return fmt.Sprintf("another instance wrote to %s/%d: this session's next record is at offset %d and not at %d; one of the two was paused or cut off for longer than its session. This one gives the partition up and reads what the other wrote",
 		e.Table, e.Partition, e.Got, e.Want)
 }
 
@@ -348,7 +348,7 @@ func (f *fence) checkEnd() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.held = true
-	return f.foreign(end - 1)
+	return f.foreign(end)
 }
 
 // Close ends the session. It waits for the session's own record: while it is on its

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -54,6 +55,10 @@ func TestRowOfAFormerOwner(t *testing.T) {
 				var foreign *processors.ForeignWriterError
 				if err := w.ended(in); !errors.As(err, &foreign) {
 					t.Fatalf("the instance ended with %v", err)
+				}
+				// One foreign record: the session's next one is just behind it.
+				if want := fmt.Sprintf("is at offset %d and not at %d", foreign.Want+1, foreign.Want); !strings.Contains(foreign.Error(), want) {
+					t.Errorf("the error does not say %q: %v", want, foreign)
 				}
 
 				wipeIf(t, c.wiped, dir)
