@@ -166,6 +166,9 @@ func interrupted(err error) bool {
 		return !slices.ContainsFunc(several, func(err error) bool { return !interrupted(err) })
 	}
 	text := err.Error()
+	if strings.Contains(text, kafka.ErrProducerClosed.Error()) {
+		return true // what a session that is over had still wanted to begin
+	}
 	return errors.Is(err, context.Canceled) || strings.Contains(text, "context canceled") || strings.Contains(text, "context closed while waiting")
 }
 

@@ -170,7 +170,7 @@ func (f *fence) recover(key string, value []byte, offset int64) error {
 	if err != nil {
 		return fmt.Errorf("local state of %s/%d: %w", tableOf(f.g.name), f.partition, err)
 	}
-	if standing > written {
+	if standing > written { // readTable decides alike
 		f.overruled[key], f.held = true, true
 		return nil
 	}
@@ -330,19 +330,41 @@ func (f *fence) writeAgain(ctx context.Context) {
 	}
 }
 
-// checkEnd finds records of others while the session itself writes nothing.
-func (f *fence) checkEnd() error {
-	before, live := f.position()
-	if !live || !f.g.tracker.Quiet(f.partition) {
-		return nil
+// checkEnds finds records of others while the sessions of a group themselves write nothing:
+// all ends of the group's changelogs are asked for at once.
+func (g *group) checkEnds() error {
+	quiet := map[*fence]int64{} // to where it is known
+	var partitions []int32
+	for _, value := range g.fences.Range {
+		f := value.(*fence)
+		if known, is := f.quiet(); is {
+			quiet[f] = known
+			partitions = append(partitions, f.partition)
+		}
 	}
-	end, err := f.g.admin.NewestOffset(tableOf(f.g.name), f.partition)
+	ends, err := g.admin.NewestOffsets(tableOf(g.name), partitions)
 	if err != nil {
 		return nil // brokers that are away are found out elsewhere
 	}
-	after, live := f.position()
+	for f, known := range quiet {
+		if err := f.checkEnd(known, ends[f.partition]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// quiet tells whether the session has nothing on its way, and up to where it knows all records.
+func (f *fence) quiet() (known int64, is bool) {
+	known, live := f.position()
+	return known, live && f.g.tracker.Quiet(f.partition)
+}
+
+// checkEnd takes the end that the changelog had while the session was quiet, if it still is.
+func (f *fence) checkEnd(before, end int64) error {
+	after, quiet := f.quiet()
 	over := f.session.Err() != nil // then the next owner may write
-	if over || !live || !f.g.tracker.Quiet(f.partition) || after != before || end <= before+1 {
+	if over || !quiet || after != before || end <= before+1 {
 		return nil
 	}
 	f.mu.Lock()

@@ -107,16 +107,11 @@ func (s *sweeper) checkEnds(ctx context.Context) {
 	}
 	s.checked = time.Now()
 	for _, g := range []*group{s.b.organizers.Load(), s.b.gate.Load()} {
-		if g == nil {
+		if g == nil || ctx.Err() != nil {
 			continue
 		}
-		for _, f := range g.fences.Range {
-			if ctx.Err() != nil {
-				return
-			}
-			if err := f.(*fence).checkEnd(); err != nil && s.err == nil {
-				s.err = err
-			}
+		if err := g.checkEnds(); err != nil && s.err == nil {
+			s.err = err
 		}
 	}
 }
