@@ -34,6 +34,15 @@ const (
 	Other            Reason = "other"
 )
 
+// passes tells whether trying again may help. A host name may get its address yet, as when all of a deployment starts at once.
+func (r Reason) passes() bool {
+	switch r {
+	case Unresolved, Refused, TimedOut, Closed:
+		return true
+	}
+	return false
+}
+
 // ConnectError says that a broker could not be reached or logged in to. Its text is one line with the broker, what
 // happened and what to check. It never holds a password.
 type ConnectError struct {
@@ -168,6 +177,12 @@ func (c Cluster) classifyClosed(at stage, login string) (Reason, string) {
 func isClosed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// isNetwork tells whether an error is of the network, and not of what was said over it.
+func isNetwork(err error) bool {
+	var network net.Error
+	return errors.As(err, &network)
 }
 
 // explanations say what the brokers' well-known answers mean for an operator of the bridge.

@@ -309,15 +309,12 @@ type trackedGroup struct {
 	heard  chan struct{} // closed when all of them were heard; nil when nobody listens
 }
 
-func (g *trackedGroup) Consume(ctx context.Context, topics []string, h sarama.ConsumerGroupHandler) error {
-	return g.ConsumerGroup.Consume(ctx, topics, &trackedHandler{h: h, t: g.t})
-}
-
 // trackedHandler serves one session; Consume makes a new one every time.
 type trackedHandler struct {
-	h sarama.ConsumerGroupHandler
-	t *Tracker
-	s *trackedSession
+	h     sarama.ConsumerGroupHandler
+	t     *Tracker
+	s     *trackedSession
+	begun bool // Goka has been told of the session
 }
 
 // trackedSession is what Goka sees as the session. Acknowledgements that come
@@ -352,6 +349,7 @@ func (h *trackedHandler) Setup(s sarama.ConsumerGroupSession) error {
 	if h.t.opts.CleanupTimeout > 0 {
 		go h.t.watchCleanup(ts)
 	}
+	h.begun = true
 	return h.h.Setup(ts)
 }
 
