@@ -199,12 +199,17 @@ const cleanupTimeout = kafka.DefaultRebalanceTimeout / 2
 
 // newGroup prepares a group whose inputs are on the cluster of admin.
 func (b *Bridge) newGroup(name goka.Group, admin *kafka.Admin, keepRecords bool) *group {
+	session := sessionTimeoutOf(b.cfg)
 	tracker := kafka.NewTracker(kafka.TrackerOptions{
 		Group: string(name), KeepRecords: keepRecords,
 		AcceptForeignOffsets: b.cfg.AcceptForeignOffsets,
 		Commits: func(topics map[string][]int32) (map[string]map[int32]kafka.Commit, error) {
 			return admin.GroupCommits(string(name), topics)
 		},
+		Heartbeat: func(member string, generation int32) error {
+			return admin.Heartbeat(session, string(name), member, generation)
+		},
+		SessionTimeout: session,
 		Log:            b.log.With("group", string(name)),
 		Failed:         func(err error) { b.end.fail(fmt.Errorf("%s: %w", name, err)) },
 		CleanupTimeout: cleanupTimeout,

@@ -18,7 +18,7 @@ const sweepPage = 1000
 // assignment or a new directory for events whose slim record would now be
 // another. It only sends commands to the gate (protocol rule R1).
 func (b *Bridge) sweep(ctx context.Context) error {
-	producer, err := b.client(b.cfg.State)
+	producer, err := b.client(b.cfg.State, nil)
 	if err != nil {
 		return err
 	}

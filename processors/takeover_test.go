@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
 	"github.com/ticketscloud/vibe-bridge/internal/season"
 	"github.com/ticketscloud/vibe-bridge/mapping"
@@ -297,4 +299,79 @@ func TestLateAnnouncement(t *testing.T) {
 	h.internal(mapping.Events, event("f"))
 	h.awaitSlim(mapping.Events, "f")
 	h.leave(second)
+}
+
+// Guard G3, hole H8: an instance that has lost only its group's coordinator, and still reaches the leaders of all its
+// partitions, writes nothing more once its heartbeats may have been missed for too long: the coordinator
+// gives its partitions to another.
+func TestInstanceWithoutItsCoordinatorWritesNothing(t *testing.T) {
+	h := newHole(t, 2)
+	h.cfg.StopTimeout = stopTimeout
+	h.leadElsewhere()
+	bridge, first := h.startBridge(t.TempDir())
+	h.awaitSession()
+	silent := h.fault(kmsg.Heartbeat, heartbeatOf(h.group, h.memberIDs()), swallow)
+	kafkatest.Eventually(t, "the instance to know nothing of its partitions", func() bool { return !bridge.GateTracker().Holds() })
+	produced := h.fault(kmsg.Produce, func(req kmsg.Request) bool { return produceTo(h.table)(req) || produceTo(h.slim(mapping.Events))(req) }, observe)
+	h.internal(mapping.Events, event("late"))
+	kafkatest.Eventually(t, "the record to be processed", func() bool {
+		return bridge.GateTracker().Status(h.cfg.Topics.Internal(mapping.Events), 0, 1) == kafka.InFlight
+	})
+	kafkatest.Eventually(t, "the group to forget the instance", func() bool { return len(h.memberIDs()) == 0 })
+	if produced.hits.Load() != 0 {
+		t.Error("the instance wrote without its coordinator")
+	}
+	second := h.start(t.TempDir())
+	h.awaitSlim(mapping.Events, "late")
+	silent.release()
+	first.stop()
+	if err := h.endedWithin(first, stopBound); err == nil {
+		t.Error("the instance ended as if all was well")
+	}
+	h.internal(mapping.Events, event("next")) // had the first written, the second would end
+	h.awaitSlim(mapping.Events, "next")
+	h.leave(second)
+}
+
+// leadElsewhere has the coordinator of the gate lead none of the partitions that the gate reads or writes.
+func (h *hole) leadElsewhere() {
+	h.t.Helper()
+	elsewhere := 1 - h.cluster().CoordinatorFor(h.group)
+	for topic, partitions := range map[string]int32{h.table: 1, h.slim(mapping.Events): 3, h.cfg.Topics.Memberships(): 1} {
+		for p := range partitions {
+			if err := h.cluster().MoveTopicPartition(topic, p, elsewhere); err != nil {
+				h.t.Fatal(err)
+			}
+		}
+	}
+	for _, topic := range h.inputs {
+		if err := h.cluster().MoveTopicPartition(topic, 0, elsewhere); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+}
+
+// memberIDs are the members of the gate's group.
+func (h *hole) memberIDs() (ids []string) {
+	h.t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(h.target.Addrs...))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer cl.Close()
+	described, err := kadm.NewClient(cl).DescribeGroups(h.t.Context(), h.group)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, m := range described[h.group].Members {
+		ids = append(ids, m.MemberID)
+	}
+	return ids
+}
+
+func heartbeatOf(group string, members []string) func(kmsg.Request) bool {
+	return func(kreq kmsg.Request) bool {
+		req := kreq.(*kmsg.HeartbeatRequest)
+		return req.Group == group && slices.Contains(members, req.MemberID)
+	}
 }

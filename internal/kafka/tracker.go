@@ -50,9 +50,14 @@ type TrackerOptions struct {
 	Commits func(topics map[string][]int32) (map[string]map[int32]Commit, error)
 	// AcceptForeignOffsets takes over offsets that this program did not commit.
 	AcceptForeignOffsets bool
+	// Heartbeat, if not nil, tells the group's coordinator that the member is alive, and returns what it answers; see
+	// pulse. SessionTimeout is that of the group.
+	Heartbeat      func(member string, generation int32) error
+	SessionTimeout time.Duration
 	// CleanupTimeout is how long a session may take, once it is over, to have everything acknowledged that it had
 	// begun; 0: for ever. It has to be well inside the rebalance timeout, after which others own the partitions
-	// (guard G4). Overdue is called when it took longer, and must keep the instance from writing anything more.
+	// (guard G4). Overdue is called when it took longer, and must keep the instance from writing anything more. With
+	// Heartbeat the time runs only from when a rebalance may have begun.
 	CleanupTimeout time.Duration
 	Overdue        func()
 	// Failed, if not nil, hears of the first failure at once, where Goka's Run would
@@ -325,6 +330,7 @@ type trackedSession struct {
 	commits map[string]map[int32]Commit
 
 	cleaned chan struct{} // closed when the session has been cleaned up
+	pulse   *pulse        // nil: none
 
 	mu      sync.Mutex
 	claims  []sarama.ConsumerGroupClaim // those that have begun
@@ -341,11 +347,17 @@ func (h *trackedHandler) Setup(s sarama.ConsumerGroupSession) error {
 			ts.missing++
 		}
 	}
+	if h.t.opts.Heartbeat != nil {
+		ts.pulse = newPulse(h.t.opts.SessionTimeout)
+	}
 	if err := h.t.readCommits(ts); err != nil {
 		return err
 	}
 	h.s = ts
 	h.t.session.Store(ts)
+	if h.t.opts.Heartbeat != nil {
+		go h.t.beat(ts)
+	}
 	if h.t.opts.CleanupTimeout > 0 {
 		go h.t.watchCleanup(ts)
 	}
@@ -356,13 +368,31 @@ func (h *trackedHandler) Setup(s sarama.ConsumerGroupSession) error {
 // watchCleanup ends with the session.
 func (t *Tracker) watchCleanup(s *trackedSession) {
 	<-s.Context().Done()
-	limit := time.NewTimer(t.opts.CleanupTimeout)
-	defer limit.Stop()
-	select {
-	case <-s.cleaned:
-	case <-limit.C:
-		t.opts.Overdue()
+	began := time.Now()
+	for {
+		left, changed := s.cleanupLeft(began, t.opts.CleanupTimeout)
+		if left <= 0 {
+			t.opts.Overdue()
+			return
+		}
+		limit := time.NewTimer(left)
+		select {
+		case <-s.cleaned:
+		case <-limit.C:
+		case <-changed:
+		}
+		limit.Stop()
+		if over(s.cleaned) {
+			return
+		}
 	}
+}
+
+func (s *trackedSession) cleanupLeft(began time.Time, limit time.Duration) (time.Duration, <-chan struct{}) {
+	if s.pulse == nil {
+		return limit - time.Since(began), nil
+	}
+	return s.pulse.overdue(began, limit)
 }
 
 func (h *trackedHandler) Cleanup(sarama.ConsumerGroupSession) error {
