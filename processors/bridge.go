@@ -200,9 +200,11 @@ const cleanupTimeout = kafka.DefaultRebalanceTimeout / 2
 // newGroup prepares a group whose inputs are on the cluster of admin.
 func (b *Bridge) newGroup(name goka.Group, admin *kafka.Admin, keepRecords bool) *group {
 	session := sessionTimeoutOf(b.cfg)
+	var g *group
 	tracker := kafka.NewTracker(kafka.TrackerOptions{
 		Group: string(name), KeepRecords: keepRecords,
 		AcceptForeignOffsets: b.cfg.AcceptForeignOffsets,
+		Epoch:                func(partition int32) int32 { return g.epoch(partition) },
 		Commits: func(topics map[string][]int32) (map[string]map[int32]kafka.Commit, error) {
 			return admin.GroupCommits(string(name), topics)
 		},
@@ -215,7 +217,7 @@ func (b *Bridge) newGroup(name goka.Group, admin *kafka.Admin, keepRecords bool)
 		CleanupTimeout: cleanupTimeout,
 		Overdue:        func() { b.end.overdue(string(name), cleanupTimeout) },
 	})
-	g := newGroup(b, name, tracker, b.stores)
+	g = newGroup(b, name, tracker, b.stores)
 	g.admin = admin
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -58,6 +58,7 @@ var _ storage.Storage = (*fence)(nil)
 // fenced is the storage builder of a group with state.
 func (g *group) fenced(build storage.Builder) storage.Builder {
 	return func(topic string, partition int32) (storage.Storage, error) {
+		g.epochs.Delete(partition)
 		at, err := g.admin.NewestOffset(topic, partition)
 		if err != nil {
 			return nil, err
@@ -136,6 +137,13 @@ func (f *fence) SetOffset(offset int64) error {
 
 func (f *fence) foreign(got int64) error {
 	return &ForeignWriterError{Table: tableOf(f.g.name), Partition: f.partition, Want: f.known + 1, Got: got}
+}
+
+// epoch is the generation of the present session in a partition, also while it is cleaned up; 0 when it is not announced.
+func (g *group) epoch(partition int32) int32 {
+	e, _ := g.epochs.Load(partition)
+	generation, _ := e.(int32)
+	return generation
 }
 
 // recoverRow is Goka's update callback: it takes a row from the changelog. The
@@ -235,6 +243,7 @@ func (f *fence) open(ctx context.Context) error {
 		return f.foreign(offset)
 	}
 	f.known, f.live, f.generation = offset, true, generation+1
+	f.g.epochs.Store(f.partition, generation+1)
 	delete(f.overruled, mapping.SessionKey)
 	if len(f.overruled) == 0 {
 		f.held = false

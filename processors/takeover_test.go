@@ -93,6 +93,7 @@ func TestRecordsOfAFormerOwnerAreOvertaken(t *testing.T) {
 		w.legacyEvent("e", "Evening")
 		w.awaitName(in, "e", "Evening")
 		w.leave(in)
+		w.forgetOrder()
 
 		// One more record lies before the gate when the next instance takes over: the former owner may have had it.
 		matinee := event("e")
@@ -374,4 +375,95 @@ func heartbeatOf(group string, members []string) func(kmsg.Request) bool {
 		req := kreq.(*kmsg.HeartbeatRequest)
 		return req.Group == group && slices.Contains(members, req.MemberID)
 	}
+}
+
+// forgetOrder makes the gate's last owner one that did not leave in order: the marks that say so are taken
+// off the committed offsets.
+func (w *world) forgetOrder() {
+	w.t.Helper()
+	group, inputs, _, _ := w.cfg.Topics.Gate()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(w.target.Addrs...))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer cl.Close()
+	adm := kadm.NewClient(cl)
+	committed, err := adm.FetchOffsetsForTopics(w.t.Context(), group, inputs...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	marked := 0
+	var offsets kadm.Offsets
+	committed.Each(func(o kadm.OffsetResponse) {
+		if o.At < 0 {
+			return
+		}
+		plain, _, clean := strings.Cut(o.Metadata, " clean=")
+		if clean {
+			marked++
+		}
+		o.Metadata = plain
+		offsets.Add(o.Offset)
+	})
+	if marked == 0 {
+		w.t.Fatal("no commit says that the owner left in order")
+	}
+	if err := adm.CommitAllOffsets(w.t.Context(), group, offsets); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// Guard G5 costs nothing after an owner that left in order, and is there after any other: also after one that
+// was killed before it had committed anything, when the commits are still those of an owner that left in order.
+func TestRepeatsAreForOwnersThatDidNotLeaveInOrder(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		leave   func(h *hole)
+		repeats bool
+	}{
+		{"left in order", func(h *hole) { h.leave(h.startAndWork("first")) }, false},
+		{"killed", func(h *hole) { h.workAndKill("first") }, true},
+		{"left in order, and the next one was killed", func(h *hole) {
+			h.leave(h.startAndWork("first"))
+			uncommitted := h.fault(kmsg.OffsetCommit, func(req kmsg.Request) bool { return req.(*kmsg.OffsetCommitRequest).Group == h.group }, swallow)
+			h.workAndKill("second")
+			uncommitted.release()
+		}, true},
+		{"killed, and the next one left in order", func(h *hole) {
+			h.workAndKill("first")
+			h.leave(h.startAndWork("second"))
+		}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHole(t, 1)
+			h.cfg.Rules.RepeatAfter = time.Hour
+			c.leave(h)
+			h.internal(mapping.Events, event("between"))
+			in := h.start(t.TempDir())
+			h.awaitSlim(mapping.Events, "between")
+			kafkatest.Eventually(t, "its row", func() bool { return h.row("between") != nil })
+			if repeats := h.row("between").GetResendAt() != 0; repeats != c.repeats {
+				t.Errorf("is to be repeated: %t, want %t", repeats, c.repeats)
+			}
+			h.leave(in)
+		})
+	}
+}
+
+// startAndWork runs an instance until it has committed what there is, and an event beside.
+func (h *hole) startAndWork(id string) *instance {
+	h.t.Helper()
+	h.internal(mapping.Events, event(id))
+	in := h.start(h.t.TempDir())
+	h.awaitCommitted(mapping.Events, h.sources[mapping.Events])
+	return in
+}
+
+// workAndKill has an instance send an event, and kills it.
+func (h *hole) workAndKill(id string) {
+	h.t.Helper()
+	v := h.spawn(h.t.TempDir())
+	h.internal(mapping.Events, event(id))
+	h.awaitSlim(mapping.Events, id)
+	v.kill()
 }
