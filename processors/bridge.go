@@ -318,6 +318,18 @@ func OpenAdmins(source, state, target kafka.Cluster) (kafka.Admins, func(), erro
 	return openAdmins(nil, source, state, target)
 }
 
+// OpenAdminsFor is OpenAdmins for as long as ctx lasts: what is on its way ends with it.
+func OpenAdminsFor(ctx context.Context, source, state, target kafka.Cluster) (kafka.Admins, func(), error) {
+	wire := kafka.NewWire()
+	stop := context.AfterFunc(ctx, wire.Cut)
+	admins, closeAll, err := openAdmins(wire, source, state, target)
+	if err != nil {
+		stop()
+		return nil, nil, err
+	}
+	return admins, func() { stop(); closeAll() }, nil
+}
+
 func openAdmins(w *kafka.Wire, source, state, target kafka.Cluster) (kafka.Admins, func(), error) {
 	admins := kafka.Admins{}
 	closeAll := func() {
