@@ -235,18 +235,25 @@ const cleanupTimeout = kafka.DefaultRebalanceTimeout / 2
 
 // newGroup prepares a group whose inputs are on the cluster of admin.
 func (b *Bridge) newGroup(name goka.Group, admin *kafka.Admin, keepRecords bool) *group {
+	session := sessionTimeoutOf(b.cfg)
+	var g *group
 	tracker := kafka.NewTracker(kafka.TrackerOptions{
 		Group: string(name), KeepRecords: keepRecords,
 		AcceptForeignOffsets: b.cfg.AcceptForeignOffsets,
+		Epoch:                func(partition int32) int32 { return g.epoch(partition) },
 		Commits: func(topics map[string][]int32) (map[string]map[int32]kafka.Commit, error) {
 			return admin.GroupCommits(string(name), topics)
 		},
+		Heartbeat: func(member string, generation int32) error {
+			return admin.Heartbeat(session, string(name), member, generation)
+		},
+		SessionTimeout: session,
 		Log:            b.log.With("group", string(name)),
 		Failed:         func(err error) { b.end.fail(fmt.Errorf("%s: %w", name, err)) },
 		CleanupTimeout: cleanupTimeout,
 		Overdue:        func() { b.end.overdue(string(name), cleanupTimeout) },
 	})
-	g := newGroup(b, name, tracker, b.stores)
+	g = newGroup(b, name, tracker, b.stores)
 	g.admin = admin
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -345,6 +352,18 @@ func (e *MissingTopicsError) Error() string {
 // OpenAdmins connects to the three clusters. Clusters that are configured alike share a client.
 func OpenAdmins(source, state, target kafka.Cluster) (kafka.Admins, func(), error) {
 	return openAdmins(nil, source, state, target)
+}
+
+// OpenAdminsFor is OpenAdmins for as long as ctx lasts: what is on its way ends with it.
+func OpenAdminsFor(ctx context.Context, source, state, target kafka.Cluster) (kafka.Admins, func(), error) {
+	wire := kafka.NewWire()
+	stop := context.AfterFunc(ctx, wire.Cut)
+	admins, closeAll, err := openAdmins(wire, source, state, target)
+	if err != nil {
+		stop()
+		return nil, nil, err
+	}
+	return admins, func() { stop(); closeAll() }, nil
 }
 
 func openAdmins(w *kafka.Wire, source, state, target kafka.Cluster) (kafka.Admins, func(), error) {

@@ -55,9 +55,10 @@ func newEnding(cfg Config) *ending {
 }
 
 // leaseOf is well inside the session timeout, less the heartbeat that may have been due.
-func leaseOf(cfg Config) time.Duration {
-	session := kafka.ConsumerOptions{SessionTimeout: cfg.SessionTimeout}.WithDefaults().SessionTimeout
-	return session / 2
+func leaseOf(cfg Config) time.Duration { return sessionTimeoutOf(cfg) / 2 }
+
+func sessionTimeoutOf(cfg Config) time.Duration {
+	return kafka.ConsumerOptions{SessionTimeout: cfg.SessionTimeout}.WithDefaults().SessionTimeout
 }
 
 // run runs all until it returns. Only an end that was asked for, and in which all
@@ -166,6 +167,9 @@ func interrupted(err error) bool {
 		return !slices.ContainsFunc(several, func(err error) bool { return !interrupted(err) })
 	}
 	text := err.Error()
+	if strings.Contains(text, kafka.ErrProducerClosed.Error()) {
+		return true // what a session that is over had still wanted to begin
+	}
 	return errors.Is(err, context.Canceled) || strings.Contains(text, "context canceled") || strings.Contains(text, "context closed while waiting")
 }
 

@@ -8,6 +8,10 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/IBM/sarama"
+
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 )
 
 // several is how Goka joins errors.
@@ -37,6 +41,8 @@ func TestEnding(t *testing.T) {
 		{"asked, and several interrupted", true, several{stopped, errors.New("read: context canceled")}, nil},
 		{"asked, and one failed beside", true, fmt.Errorf("run: %w", several{stopped, disk}), disk},
 		{"asked, and failed then", true, fmt.Errorf("flush: %w", disk), disk},
+		{"asked, and too late for the producer", true, fmt.Errorf("bridge-gate: %w", kafka.ErrProducerClosed), nil},
+		{"the producer is closed though nobody asked", false, kafka.ErrProducerClosed, kafka.ErrProducerClosed},
 		{"failed", false, disk, disk},
 		{"interrupted though nobody asked", false, stopped, stopped},
 	} {
@@ -93,6 +99,37 @@ func TestEndingThatTakesTooLong(t *testing.T) {
 					t.Errorf("ended with %v, want the failure that began it as well", err)
 				}
 			})
+		})
+	}
+}
+
+// A store may be filled at the very moment in which the instance is told to stop, and the
+// producer closed by then. What it would have sent, the next session sends.
+func TestStopWhileAStoreIsFilled(t *testing.T) {
+	for name, begin := range map[string]func(*fence) error{
+		"session's record":    func(f *fence) error { return f.open(f.session) },
+		"rows to write again": func(f *fence) error { f.writeAgain(f.session); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := fenceOver(t, 0)
+			f.overruled["e"] = true
+			f.g.b.log = slog.New(slog.DiscardHandler)
+			end := newEnding(Config{StopTimeout: time.Minute, Log: f.g.b.log})
+			f.g.producer = kafka.NewProducer(nil, kafka.ProducerHooks{
+				Route:   func(string) (sarama.AsyncProducer, error) { return nil, nil },
+				Refused: func(err error) { end.fail(fmt.Errorf("bridge-gate: %w", err)) },
+			})
+			if err := f.g.producer.Close(); err != nil {
+				t.Fatal(err)
+			}
+			ctx, ask := context.WithCancel(t.Context())
+			err := end.run(ctx, func(context.Context) error {
+				ask()
+				return begin(f)
+			})
+			if err != nil {
+				t.Errorf("a stop that was asked for ended with %v", err)
+			}
 		})
 	}
 }

@@ -22,3 +22,6 @@ func (t Topics) Gate() (group string, inputs []string, loop, table string) {
 
 // Internal is the internal topic of a stream.
 func (t Topics) Internal(s mapping.Stream) string { return string(t.internal(s)) }
+
+// Memberships is the topic in which the gate asks for organizers.
+func (t Topics) Memberships() string { return string(t.memberships()) }

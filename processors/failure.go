@@ -98,15 +98,22 @@ func causes(err error) []string {
 	if inner == nil || isClean(err) {
 		return []string{withoutKeyedPart(err.Error())}
 	}
-	around, ok := strings.CutSuffix(err.Error(), inner.Error())
-	if !ok {
-		around = ""
-	}
+	before, after := around(err.Error(), inner.Error())
 	texts := causes(inner)
 	for i := range texts {
-		texts[i] = withoutKeyedPart(around) + texts[i]
+		texts[i] = withoutKeyedPart(before) + texts[i] + withoutKeyedPart(after)
 	}
 	return texts
+}
+
+// around is what an error says before and after its cause: nothing, where it says the cause in other words or a
+// stack follows.
+func around(text, inner string) (before, after string) {
+	at := strings.LastIndex(text, inner)
+	if at < 0 || strings.Contains(text[at+len(inner):], "\n") {
+		return "", ""
+	}
+	return text[:at], text[at+len(inner):]
 }
 
 func isClean(err error) bool {

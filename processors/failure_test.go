@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -188,6 +189,7 @@ func TestWithoutKeys(t *testing.T) {
 		{&joined{commit(refused), commit(refused), &joined{commit(os.ErrExist)}},
 			"could not commit a message: write /state: permission denied; could not commit a message: file already exists"},
 		{&sarama.ConsumerError{Topic: "t", Err: commit(refused)}, "kafka: error while consuming t/0: could not commit a message: write /state: permission denied"},
+		{fmt.Errorf("close: %w", fmt.Errorf("not left in order: %w; it is free later", io.EOF)), "close: not left in order: EOF; it is free later"},
 		{fmt.Errorf("panic in callback: %w\nmain.go:1", commit(refused)), "could not commit a message: write /state: permission denied"},
 	} {
 		clean := withoutKeys(c.err)

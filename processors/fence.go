@@ -58,6 +58,7 @@ var _ storage.Storage = (*fence)(nil)
 // fenced is the storage builder of a group with state.
 func (g *group) fenced(build storage.Builder) storage.Builder {
 	return func(topic string, partition int32) (storage.Storage, error) {
+		g.epochs.Delete(partition)
 		at, err := g.admin.NewestOffset(topic, partition)
 		if err != nil {
 			return nil, err
@@ -109,12 +110,12 @@ func (e *LostChangelogError) Error() string {
 type ForeignWriterError struct {
 	Table     string
 	Partition int32
-	Want, Got int64 // offset that was to come next, and the one that came
+	Want, Got int64 // offset that this session's next record was to have, and the one that it has or would have
 }
 
 // Error implements error.
 func (e *ForeignWriterError) Error() string {
-	return fmt.Sprintf("another instance wrote to %s/%d: offset %d came where %d was to be next; one of the two was paused or cut off for longer than its session. This one gives the partition up and reads what the other wrote",
+	return fmt.Sprintf("another instance wrote to %s/%d: this session's next record is at offset %d and not at %d; one of the two was paused or cut off for longer than its session. This one gives the partition up and reads what the other wrote",
 		e.Table, e.Partition, e.Got, e.Want)
 }
 
@@ -136,6 +137,13 @@ func (f *fence) SetOffset(offset int64) error {
 
 func (f *fence) foreign(got int64) error {
 	return &ForeignWriterError{Table: tableOf(f.g.name), Partition: f.partition, Want: f.known + 1, Got: got}
+}
+
+// epoch is the generation of the present session in a partition, also while it is cleaned up; 0 when it is not announced.
+func (g *group) epoch(partition int32) int32 {
+	e, _ := g.epochs.Load(partition)
+	generation, _ := e.(int32)
+	return generation
 }
 
 // recoverRow is Goka's update callback: it takes a row from the changelog. The
@@ -170,7 +178,7 @@ func (f *fence) recover(key string, value []byte, offset int64) error {
 	if err != nil {
 		return fmt.Errorf("local state of %s/%d: %w", tableOf(f.g.name), f.partition, err)
 	}
-	if standing > written {
+	if standing > written { // readTable decides alike
 		f.overruled[key], f.held = true, true
 		return nil
 	}
@@ -235,6 +243,7 @@ func (f *fence) open(ctx context.Context) error {
 		return f.foreign(offset)
 	}
 	f.known, f.live, f.generation = offset, true, generation+1
+	f.g.epochs.Store(f.partition, generation+1)
 	delete(f.overruled, mapping.SessionKey)
 	if len(f.overruled) == 0 {
 		f.held = false
@@ -330,25 +339,47 @@ func (f *fence) writeAgain(ctx context.Context) {
 	}
 }
 
-// checkEnd finds records of others while the session itself writes nothing.
-func (f *fence) checkEnd() error {
-	before, live := f.position()
-	if !live || !f.g.tracker.Quiet(f.partition) {
-		return nil
+// checkEnds finds records of others while the sessions of a group themselves write nothing:
+// all ends of the group's changelogs are asked for at once.
+func (g *group) checkEnds() error {
+	quiet := map[*fence]int64{} // to where it is known
+	var partitions []int32
+	for _, value := range g.fences.Range {
+		f := value.(*fence)
+		if known, is := f.quiet(); is {
+			quiet[f] = known
+			partitions = append(partitions, f.partition)
+		}
 	}
-	end, err := f.g.admin.NewestOffset(tableOf(f.g.name), f.partition)
+	ends, err := g.admin.NewestOffsets(tableOf(g.name), partitions)
 	if err != nil {
 		return nil // brokers that are away are found out elsewhere
 	}
-	after, live := f.position()
+	for f, known := range quiet {
+		if err := f.checkEnd(known, ends[f.partition]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// quiet tells whether the session has nothing on its way, and up to where it knows all records.
+func (f *fence) quiet() (known int64, is bool) {
+	known, live := f.position()
+	return known, live && f.g.tracker.Quiet(f.partition)
+}
+
+// checkEnd takes the end that the changelog had while the session was quiet, if it still is.
+func (f *fence) checkEnd(before, end int64) error {
+	after, quiet := f.quiet()
 	over := f.session.Err() != nil // then the next owner may write
-	if over || !live || !f.g.tracker.Quiet(f.partition) || after != before || end <= before+1 {
+	if over || !quiet || after != before || end <= before+1 {
 		return nil
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.held = true
-	return f.foreign(end - 1)
+	return f.foreign(end)
 }
 
 // Close ends the session. It waits for the session's own record: while it is on its

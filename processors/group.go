@@ -27,6 +27,7 @@ type group struct {
 	inputs   map[string]int32
 	byNumber map[int32]string
 	fences   sync.Map    // partition to *fence, of the present session
+	epochs   sync.Map    // partition to the generation of the newest session, once it is announced
 	heldBack func() bool // whether its input is held back on purpose; nil: never
 }
 

@@ -2,6 +2,7 @@ package processors_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -161,4 +162,33 @@ func TestInstanceEndsWithoutItsRights(t *testing.T) {
 	if !errors.As(err, &e) || e.Topic != topic {
 		t.Errorf("instance ended with %v, want a ConsumeError about %s", err, topic)
 	}
+}
+
+// Connections that are cut, as by a broker that crashes or a network that forgets them, end nothing: not
+// while records are on their way, and not while a group joins.
+func TestCutConnectionsEndNothing(t *testing.T) {
+	t.Parallel()
+	const orders, cuts = 2000, 4
+	var outage kafkatest.Outage
+	w := newWorld(t, kafkatest.Embedded(t, embedded.Options{More: []kfake.Opt{outage.Option()}}), 2, season.Config{Orders: orders, Seed: 22, Hostile: 0.05})
+	cluster := w.target.Embedded.Cluster()
+	joins := map[string]int{} // by group; the cluster asks one after the other
+	cluster.ControlKey(int16(kmsg.JoinGroup), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		group := req.(*kmsg.JoinGroupRequest).Group
+		if joins[group]++; joins[group]%3 != 0 {
+			return nil, errors.New("the connection is cut"), true
+		}
+		return nil, nil, false
+	})
+	w.produce()
+	in := w.start(t.TempDir())
+	for i := range int64(cuts) {
+		at := (i + 1) * orders / (cuts + 1)
+		w.until(fmt.Sprint(at, " records sent"), []*instance{in}, func() bool { return int64(w.monitor.Violations().Sent) >= at })
+		outage.Close()
+		outage.End()
+	}
+	w.check(w.drain(in))
+	w.leave(in)
 }

@@ -1,6 +1,7 @@
 package processors
 
 import (
+	"context"
 	"fmt"
 	"hash"
 
@@ -14,14 +15,14 @@ import (
 // cluster, everything else to the state cluster. Slim records have a client of
 // their own even where the clusters are one: their limit on size is lower.
 func (g *group) buildProducer([]string, string, func() hash.Hash32) (goka.Producer, error) {
-	state, err := g.b.client(g.b.cfg.State)
+	state, err := g.b.client(g.b.cfg.State, g.tracker.Hold)
 	if err != nil {
 		return nil, err
 	}
 	clients := []sarama.AsyncProducer{state}
 	var target sarama.AsyncProducer
 	if g.name == g.b.topics.gateGroup() {
-		if target, err = g.b.client(g.b.cfg.Target); err != nil {
+		if target, err = g.b.client(g.b.cfg.Target, g.tracker.Hold); err != nil {
 			state.Close()
 			return nil, err
 		}
@@ -49,8 +50,9 @@ func (t Topics) clusterOf(topic string) string {
 	return kafka.StateCluster
 }
 
-func (b *Bridge) client(c kafka.Cluster) (sarama.AsyncProducer, error) {
-	cfg, err := c.ProducerConfig(kafka.ProducerOptions{ClientOptions: kafka.ClientOptions{Wire: b.end.wire}, Partitioner: b.topics.partitioner})
+// client is a producer of the instance. hold keeps back what it writes; nil does not.
+func (b *Bridge) client(c kafka.Cluster, hold func(context.Context)) (sarama.AsyncProducer, error) {
+	cfg, err := c.ProducerConfig(kafka.ProducerOptions{ClientOptions: kafka.ClientOptions{Wire: b.end.wire, Hold: hold}, Partitioner: b.topics.partitioner})
 	if err != nil {
 		return nil, err
 	}

@@ -82,17 +82,46 @@ func progressOf(a *kafka.Admin, group, topic string) (sum kafka.Progress, err er
 	return sum, nil
 }
 
-// readTable gives the newest value of every key of a compacted topic.
+// readTable gives the row of every key of a table as a session would take it from
+// the changelog: the newest, but for one that a former owner wrote too late. That one
+// has a lower generation than the row it follows, and is written over by the owner soon.
 func readTable(ctx context.Context, c kafka.Cluster, topic string) (map[string][]byte, error) {
-	rows := map[string][]byte{}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	t := tableRows{rows: map[string][]byte{}, generations: map[string]int32{}}
+	var unreadable error
 	err := c.Read(ctx, topic, func(r *kgo.Record) {
-		if r.Value == nil {
-			delete(rows, string(r.Key))
-			return
+		if err := t.take(string(r.Key), r.Value); err != nil && unreadable == nil {
+			unreadable = fmt.Errorf("%s/%d/%d: %w", topic, r.Partition, r.Offset, err)
+			cancel(unreadable)
 		}
-		rows[string(r.Key)] = r.Value
 	})
-	return rows, err
+	if unreadable != nil {
+		return nil, unreadable
+	}
+	return t.rows, err
+}
+
+type tableRows struct {
+	rows        map[string][]byte
+	generations map[string]int32 // of rows
+}
+
+// take decides as fence.recover does.
+func (t *tableRows) take(key string, value []byte) error {
+	written, err := generationIn(value)
+	switch {
+	case err != nil:
+		return err
+	case t.generations[key] > written:
+		return nil
+	case value == nil:
+		delete(t.rows, key)
+		delete(t.generations, key)
+		return nil
+	}
+	t.rows[key], t.generations[key] = value, written
+	return nil
 }
 
 // Lag is how many records lie in all inputs of all groups that the groups have

@@ -18,8 +18,9 @@ import (
 // clients, consumer groups, connections, state.
 //
 //	builds ──▶ runs ──(failure that may pass)──▶ ends ──▶ waits ──▶ builds …
-//	  │          └──(asked, or a failure that only an operator can mend)──▶ over
-//	  └──(the first time: any failure)──▶ over
+//	  │ │        └──(asked, or a failure that only an operator can mend)──▶ over
+//	  │ └──(before it has ever run: brokers out of reach)──▶ waits ──▶ builds …
+//	  └──(before it has ever run: any other failure)──▶ over
 type Supervisor struct {
 	metrics *Metrics
 	log     *slog.Logger
@@ -29,6 +30,8 @@ type Supervisor struct {
 	cfg     Config
 	current *Bridge // nil while waiting
 	reason  string  // why current is nil
+
+	check func(context.Context) error // before the first run; nil: none, or passed
 }
 
 // NewSupervisor checks the configuration. Nothing is connected yet.
@@ -48,6 +51,9 @@ type backoff struct {
 
 var defaultBackoff = backoff{first: time.Second, most: time.Minute, healthy: 10 * time.Minute}
 
+// mostStartWait is the longest wait for brokers at the start: a look at them costs nothing.
+const mostStartWait = 15 * time.Second
+
 // next is the wait after one of last, when the instance had run for ran.
 func (b backoff) next(last, ran time.Duration) time.Duration {
 	if last == 0 || ran >= b.healthy {
@@ -56,29 +62,48 @@ func (b backoff) next(last, ran time.Duration) time.Duration {
 	return min(2*last, b.most)
 }
 
+// Require adds a check that has to pass before the instance runs for the first time. Call it before Run.
+func (s *Supervisor) Require(check func(context.Context) error) { s.check = check }
+
 // Run runs the instance until ctx ends, and returns what Bridge.Run returns then; or
-// until something fails that waiting does not mend, and returns that. Failures of
-// the first start come back too: whoever starts an instance is there to read them.
+// until something fails that waiting does not mend, and returns that. Until it has run
+// once, it waits for brokers that are out of reach, and for nothing else: whoever
+// starts an instance is there to read what is wrong with it.
 func (s *Supervisor) Run(ctx context.Context) error {
 	var wait time.Duration
-	for first := true; ; first = false {
+	for started := false; ; {
 		b, err := s.build()
 		if err != nil {
 			return err
 		}
 		began := time.Now()
-		err = b.Run(ctx)
+		err = s.run(ctx, b)
+		started = started || b.started.Load()
 		switch {
-		case err == nil, ctx.Err() != nil, permanent(err), first && !b.started.Load():
+		case err == nil, ctx.Err() != nil, permanent(err), !started && !kafka.Unreachable(err):
 			return err
 		}
 		wait = s.backoff.next(wait, time.Since(began))
-		s.log.Error("instance failed, and is built anew", "error", err, "in", wait.String())
-		s.failed(err, wait)
+		what := "instance failed, and is built anew"
+		if !started {
+			what, wait = "instance cannot start yet, and tries again", min(wait, mostStartWait)
+		}
+		s.log.Error(what, "error", kafka.Explain(err), "in", wait.String())
+		s.failed(what, err, wait)
 		if !sleep(ctx, wait) {
 			return err
 		}
 	}
+}
+
+func (s *Supervisor) run(ctx context.Context, b *Bridge) error {
+	if s.check != nil {
+		if err := s.check(ctx); err != nil {
+			return err
+		}
+		s.check = nil
+	}
+	return b.Run(ctx)
 }
 
 func sleep(ctx context.Context, d time.Duration) (slept bool) {
@@ -108,11 +133,11 @@ func (s *Supervisor) build() (*Bridge, error) {
 	return b, nil
 }
 
-func (s *Supervisor) failed(err error, wait time.Duration) {
+func (s *Supervisor) failed(what string, err error, wait time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.metrics.rebuilds.Inc()
-	s.current, s.reason = nil, fmt.Sprintf("failed, and is built anew in %s: %v", wait, err)
+	s.current, s.reason = nil, fmt.Sprintf("%s in %s: %s", what, wait, kafka.Explain(err))
 }
 
 // permanent tells whether an operator has to do something before an instance can run again.

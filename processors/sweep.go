@@ -18,7 +18,7 @@ const sweepPage = 1000
 // assignment or a new directory for events whose slim record would now be
 // another. It only sends commands to the gate (protocol rule R1).
 func (b *Bridge) sweep(ctx context.Context) error {
-	producer, err := b.client(b.cfg.State)
+	producer, err := b.client(b.cfg.State, nil)
 	if err != nil {
 		return err
 	}
@@ -107,16 +107,11 @@ func (s *sweeper) checkEnds(ctx context.Context) {
 	}
 	s.checked = time.Now()
 	for _, g := range []*group{s.b.organizers.Load(), s.b.gate.Load()} {
-		if g == nil {
+		if g == nil || ctx.Err() != nil {
 			continue
 		}
-		for _, f := range g.fences.Range {
-			if ctx.Err() != nil {
-				return
-			}
-			if err := f.(*fence).checkEnd(); err != nil && s.err == nil {
-				s.err = err
-			}
+		if err := g.checkEnds(); err != nil && s.err == nil {
+			s.err = err
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
 	"github.com/ticketscloud/vibe-bridge/internal/season"
 	"github.com/ticketscloud/vibe-bridge/mapping"
@@ -55,6 +58,10 @@ func TestRowOfAFormerOwner(t *testing.T) {
 				if err := w.ended(in); !errors.As(err, &foreign) {
 					t.Fatalf("the instance ended with %v", err)
 				}
+				// One foreign record: the session's next one is just behind it.
+				if want := fmt.Sprintf("is at offset %d and not at %d", foreign.Want+1, foreign.Want); !strings.Contains(foreign.Error(), want) {
+					t.Errorf("the error does not say %q: %v", want, foreign)
+				}
 
 				wipeIf(t, c.wiped, dir)
 				in = w.start(dir)
@@ -86,6 +93,7 @@ func TestRecordsOfAFormerOwnerAreOvertaken(t *testing.T) {
 		w.legacyEvent("e", "Evening")
 		w.awaitName(in, "e", "Evening")
 		w.leave(in)
+		w.forgetOrder()
 
 		// One more record lies before the gate when the next instance takes over: the former owner may have had it.
 		matinee := event("e")
@@ -292,4 +300,170 @@ func TestLateAnnouncement(t *testing.T) {
 	h.internal(mapping.Events, event("f"))
 	h.awaitSlim(mapping.Events, "f")
 	h.leave(second)
+}
+
+// Guard G3, hole H8: an instance that has lost only its group's coordinator, and still reaches the leaders of all its
+// partitions, writes nothing more once its heartbeats may have been missed for too long: the coordinator
+// gives its partitions to another.
+func TestInstanceWithoutItsCoordinatorWritesNothing(t *testing.T) {
+	h := newHole(t, 2)
+	h.cfg.StopTimeout = stopTimeout
+	h.leadElsewhere()
+	bridge, first := h.startBridge(t.TempDir())
+	h.awaitSession()
+	silent := h.fault(kmsg.Heartbeat, heartbeatOf(h.group, h.memberIDs()), swallow)
+	kafkatest.Eventually(t, "the instance to know nothing of its partitions", func() bool { return !bridge.GateTracker().Holds() })
+	produced := h.fault(kmsg.Produce, func(req kmsg.Request) bool { return produceTo(h.table)(req) || produceTo(h.slim(mapping.Events))(req) }, observe)
+	h.internal(mapping.Events, event("late"))
+	kafkatest.Eventually(t, "the record to be processed", func() bool {
+		return bridge.GateTracker().Status(h.cfg.Topics.Internal(mapping.Events), 0, 1) == kafka.InFlight
+	})
+	kafkatest.Eventually(t, "the group to forget the instance", func() bool { return len(h.memberIDs()) == 0 })
+	if produced.hits.Load() != 0 {
+		t.Error("the instance wrote without its coordinator")
+	}
+	second := h.start(t.TempDir())
+	h.awaitSlim(mapping.Events, "late")
+	silent.release()
+	first.stop()
+	if err := h.endedWithin(first, stopBound); err == nil {
+		t.Error("the instance ended as if all was well")
+	}
+	h.internal(mapping.Events, event("next")) // had the first written, the second would end
+	h.awaitSlim(mapping.Events, "next")
+	h.leave(second)
+}
+
+// leadElsewhere has the coordinator of the gate lead none of the partitions that the gate reads or writes.
+func (h *hole) leadElsewhere() {
+	h.t.Helper()
+	elsewhere := 1 - h.cluster().CoordinatorFor(h.group)
+	for topic, partitions := range map[string]int32{h.table: 1, h.slim(mapping.Events): 3, h.cfg.Topics.Memberships(): 1} {
+		for p := range partitions {
+			if err := h.cluster().MoveTopicPartition(topic, p, elsewhere); err != nil {
+				h.t.Fatal(err)
+			}
+		}
+	}
+	for _, topic := range h.inputs {
+		if err := h.cluster().MoveTopicPartition(topic, 0, elsewhere); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+}
+
+// memberIDs are the members of the gate's group.
+func (h *hole) memberIDs() (ids []string) {
+	h.t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(h.target.Addrs...))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer cl.Close()
+	described, err := kadm.NewClient(cl).DescribeGroups(h.t.Context(), h.group)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, m := range described[h.group].Members {
+		ids = append(ids, m.MemberID)
+	}
+	return ids
+}
+
+func heartbeatOf(group string, members []string) func(kmsg.Request) bool {
+	return func(kreq kmsg.Request) bool {
+		req := kreq.(*kmsg.HeartbeatRequest)
+		return req.Group == group && slices.Contains(members, req.MemberID)
+	}
+}
+
+// forgetOrder makes the gate's last owner one that did not leave in order: the marks that say so are taken
+// off the committed offsets.
+func (w *world) forgetOrder() {
+	w.t.Helper()
+	group, inputs, _, _ := w.cfg.Topics.Gate()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(w.target.Addrs...))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer cl.Close()
+	adm := kadm.NewClient(cl)
+	committed, err := adm.FetchOffsetsForTopics(w.t.Context(), group, inputs...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	marked := 0
+	var offsets kadm.Offsets
+	committed.Each(func(o kadm.OffsetResponse) {
+		if o.At < 0 {
+			return
+		}
+		plain, _, clean := strings.Cut(o.Metadata, " clean=")
+		if clean {
+			marked++
+		}
+		o.Metadata = plain
+		offsets.Add(o.Offset)
+	})
+	if marked == 0 {
+		w.t.Fatal("no commit says that the owner left in order")
+	}
+	if err := adm.CommitAllOffsets(w.t.Context(), group, offsets); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// Guard G5 costs nothing after an owner that left in order, and is there after any other: also after one that
+// was killed before it had committed anything, when the commits are still those of an owner that left in order.
+func TestRepeatsAreForOwnersThatDidNotLeaveInOrder(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		leave   func(h *hole)
+		repeats bool
+	}{
+		{"left in order", func(h *hole) { h.leave(h.startAndWork("first")) }, false},
+		{"killed", func(h *hole) { h.workAndKill("first") }, true},
+		{"left in order, and the next one was killed", func(h *hole) {
+			h.leave(h.startAndWork("first"))
+			uncommitted := h.fault(kmsg.OffsetCommit, func(req kmsg.Request) bool { return req.(*kmsg.OffsetCommitRequest).Group == h.group }, swallow)
+			h.workAndKill("second")
+			uncommitted.release()
+		}, true},
+		{"killed, and the next one left in order", func(h *hole) {
+			h.workAndKill("first")
+			h.leave(h.startAndWork("second"))
+		}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHole(t, 1)
+			h.cfg.Rules.RepeatAfter = time.Hour
+			c.leave(h)
+			h.internal(mapping.Events, event("between"))
+			in := h.start(t.TempDir())
+			h.awaitSlim(mapping.Events, "between")
+			kafkatest.Eventually(t, "its row", func() bool { return h.row("between") != nil })
+			if repeats := h.row("between").GetResendAt() != 0; repeats != c.repeats {
+				t.Errorf("is to be repeated: %t, want %t", repeats, c.repeats)
+			}
+			h.leave(in)
+		})
+	}
+}
+
+// startAndWork runs an instance until it has committed what there is, and an event beside.
+func (h *hole) startAndWork(id string) *instance {
+	h.t.Helper()
+	h.internal(mapping.Events, event(id))
+	in := h.start(h.t.TempDir())
+	h.awaitCommitted(mapping.Events, h.sources[mapping.Events])
+	return in
+}
+
+// workAndKill has an instance send an event, and kills it.
+func (h *hole) workAndKill(id string) {
+	h.t.Helper()
+	v := h.spawn(h.t.TempDir())
+	h.internal(mapping.Events, event(id))
+	h.awaitSlim(mapping.Events, id)
+	v.kill()
 }

@@ -15,7 +15,7 @@ import (
 const (
 	codeOK      = 0
 	codeFailed  = 1 // it started and then failed
-	codeRefused = 2 // it could not start: arguments, configuration, files, a cluster out of reach
+	codeRefused = 2 // it could not start: arguments, configuration, files; a cluster out of reach, but for run, which waits
 	codeChecks  = 3 // it ran, and what it checked is not as it should be
 )
 

@@ -132,26 +132,30 @@ var refusals = []refusal{
 		says: `configuration: slim\.events: "events": is topics\.events too, and source and target are one cluster: set slim\.prefix or slim\.suffix`,
 	},
 
-	// Clusters out of reach.
+	// Clusters out of reach. An instance waits for them: see TestRunWaitsForItsBrokers.
 	{
 		name:  "source cluster is down",
 		spoil: func(d *deployment) { d.configure("source: {brokers: [\"127.0.0.1:1\"]}\n") },
 		says:  `source cluster: connect to Kafka: broker 127\.0\.0\.1:1: connection refused: check that the broker runs and that host and port in brokers are those of a listener`,
+		only:  "topics create",
 	},
 	{
 		name:  "target cluster is down",
 		spoil: func(d *deployment) { d.configure("target: {brokers: [\"127.0.0.1:1\"]}\n") },
 		says:  `(target|state) cluster: connect to Kafka: broker 127\.0\.0\.1:1: connection refused: .*`,
+		only:  "topics create",
 	},
 	{
 		name:  "state cluster is down",
 		spoil: func(d *deployment) { d.configure("state: {brokers: [\"127.0.0.1:1\"]}\n") },
 		says:  `state cluster: connect to Kafka: broker 127\.0\.0\.1:1: connection refused: .*`,
+		only:  "topics create",
 	},
 	{
 		name:  "no such host",
 		spoil: func(d *deployment) { d.configure("target: {brokers: [\"kafka.invalid:9092\"]}\n") },
 		says:  `(target|state) cluster: connect to Kafka: broker kafka\.invalid:9092: the host name "kafka\.invalid" has no address: check the name in brokers and this machine's DNS`,
+		only:  "topics create",
 	},
 
 	// Logins.
@@ -176,7 +180,7 @@ var refusals = []refusal{
 			d.target = startSecuredCluster(d.t)
 			d.configure("target: {brokers: [\"" + d.target.Brokers[0] + "\"]}\n")
 		},
-		says: `(target|state) cluster: connect to Kafka: broker TARGET: it closed the connection: does the port belong to a TLS listener\? security\.protocol is PLAINTEXT`,
+		says: `(target|state) cluster: connect to Kafka: broker TARGET: it closed the connection: the port belongs to a TLS listener, and security\.protocol is PLAINTEXT: set SSL or SASL_SSL, or use the port of the plain listener`,
 	},
 
 	// Missing topics.

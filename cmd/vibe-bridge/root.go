@@ -26,6 +26,7 @@ Exit codes:
   0  done
   1  failed while running
   2  could not start: wrong arguments or configuration, or a cluster out of reach
+     (run waits for one that is)
   3  ran, and what it checked is not as it should be
 `
 

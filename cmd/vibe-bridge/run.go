@@ -46,8 +46,10 @@ for: "priming" at the start, while orders and refunds wait for partners and even
 "paused", while a legacy topic is not read because too many of its records were bad.
 
 It ends with exit code 2, before it has joined or written anything, when the
-configuration, the clusters or the topics are not right; and with exit code 1 when
-it fails later: whatever runs it should then start it again.
+configuration, a login or the topics are not right; and with exit code 1 when
+it fails later: whatever runs it should then start it again. Brokers that cannot
+be reached it waits for, at the start as later: it logs every try, and /readyz
+says why it is not ready.
 
 The flags below are the keys of the configuration that are changed most; every
 other key has its flag too.`,
@@ -82,7 +84,14 @@ func (o *runOptions) run(ctx context.Context, a *app, c config.Config) error {
 	if err != nil {
 		return refuse(err)
 	}
-	listener, err := checkSurroundings(ctx, c, cfg)
+	check := func(ctx context.Context) error { return checkTopics(ctx, c, cfg) }
+	if err := check(ctx); err != nil {
+		if !kafka.Unreachable(err) {
+			return err
+		}
+		bridge.Require(check) // said, and tried again, by Run
+	}
+	listener, err := checkSurroundings(c, cfg)
 	if err != nil {
 		return err
 	}
@@ -95,19 +104,18 @@ func (o *runOptions) run(ctx context.Context, a *app, c config.Config) error {
 	defer stopWatching()
 	log.Info("bridge starts", "name", c.Name, "version", cfg.Version, "edition", c.Edition, "format", c.Format)
 	if err := bridge.Run(ctx); err != nil {
+		if ctx.Err() != nil && kafka.Unreachable(err) {
+			return &codedError{code: codeFailed, err: fmt.Errorf("told to stop before the brokers could be reached: %w", err)}
+		}
 		return runError(err)
 	}
 	log.Info("bridge stopped")
 	return nil
 }
 
-// checkSurroundings refuses clusters, topics, an address and a state folder that
-// will not do, before anything answers, logs, joins or writes. It returns the
-// listener for HTTP, nil for none.
-func checkSurroundings(ctx context.Context, c config.Config, cfg processors.Config) (net.Listener, error) {
-	if err := checkTopics(ctx, c, cfg); err != nil {
-		return nil, err
-	}
+// checkSurroundings refuses an address and a state folder that will not do, before
+// anything answers, logs, joins or writes. It returns the listener for HTTP, nil for none.
+func checkSurroundings(c config.Config, cfg processors.Config) (net.Listener, error) {
 	listener, err := listenHTTP(c.HTTP.Listen)
 	if err != nil {
 		return nil, err
@@ -121,8 +129,9 @@ func checkSurroundings(ctx context.Context, c config.Config, cfg processors.Conf
 	return listener, nil
 }
 
+// checkTopics refuses clusters and topics that will not do.
 func checkTopics(ctx context.Context, c config.Config, cfg processors.Config) error {
-	admins, closeAdmins, err := processors.OpenAdmins(cfg.Source, cfg.State, cfg.Target)
+	admins, closeAdmins, err := processors.OpenAdminsFor(ctx, cfg.Source, cfg.State, cfg.Target)
 	if err != nil {
 		return refuse(err)
 	}
@@ -151,6 +160,10 @@ func checkWritable(folder string) error {
 // runError tells what only an operator can put right from what a new start may
 // mend, such as a cluster that has gone.
 func runError(err error) error {
+	var refused *codedError
+	if errors.As(err, &refused) {
+		return err
+	}
 	var missing *processors.MissingTopicsError
 	var mismatch *kafka.MismatchError
 	var identity *kafka.IdentityError

@@ -337,7 +337,7 @@ func TestExampleConfiguration(t *testing.T) {
 	t.Parallel()
 	example := filepath.Join("..", "..", "deploy", "bridge.example.yaml")
 	nobody := []string{"--source-brokers", "127.0.0.1:1", "--target-brokers", "127.0.0.1:2"}
-	for _, command := range []string{"run", "topics plan", "topics create"} {
+	for _, command := range []string{"topics plan", "topics create"} {
 		args := append(strings.Fields(command), "--config", example)
 		r := execute(t, nil, append(args, nobody...)...)
 		if r.code != codeRefused || !strings.HasPrefix(r.stderr, "vibe-bridge: source cluster: connect to Kafka: broker 127.0.0.1:1: connection refused: ") {
@@ -345,6 +345,14 @@ func TestExampleConfiguration(t *testing.T) {
 		}
 	}
 	d := newDeployment(t)
+	run := *d
+	run.config = example
+	in := run.run(append(nobody, "--state-dir", t.TempDir(), "--http-listen", "")...)
+	in.says("instance cannot start yet, and tries again", 1)
+	in.says("broker 127.0.0.1:1: connection refused: check that the broker runs", 1)
+	if code := in.stop(syscall.SIGTERM); code != codeFailed || !strings.HasPrefix(lastLine(in.log.String()), "vibe-bridge: told to stop before the brokers could be reached: ") {
+		t.Errorf("run: exit code %d: %s", code, &in.log)
+	}
 	r := execute(t, nil, "topics", "create", "--config", example, "--replication", "1", "--min-insync", "1",
 		"--source-brokers", d.source.Brokers[0], "--target-brokers", d.target.Brokers[0])
 	if r.code != codeOK || !strings.HasSuffix(r.stdout, "16 topics created, 4 were there\n") {
@@ -386,6 +394,88 @@ func TestStopWithoutTheTarget(t *testing.T) {
 	if code := in.stop(syscall.SIGTERM); code != codeOK {
 		t.Errorf("exit code %d: %s", code, &in.log)
 	}
+}
+
+// An instance that is started while its brokers are away waits for them, and says so where whoever is on call
+// looks: in the log and at /readyz. What is wrong with the topics is found when they answer.
+func TestRunWaitsForItsBrokers(t *testing.T) {
+	t.Parallel()
+	for _, away := range []struct {
+		name  string
+		begin func(*kafkatest.Outage)
+		says  string
+	}{
+		{"closed", (*kafkatest.Outage).Close, "it is starting or ending, or a proxy answers for brokers that are away"},
+		{"silent", (*kafkatest.Outage).Silence, "no answer within 1s"},
+	} {
+		t.Run(away.name, func(t *testing.T) {
+			t.Parallel()
+			d, outage := newFragileDeployment(t, "http: {listen: \"127.0.0.1:0\"}\n")
+			away.begin(outage)
+			in := d.run("--target-connect-timeout", "1s")
+			in.says("instance cannot start yet, and tries again", 1)
+			in.says(away.says, 1)
+			in.says("metrics and health", 1)
+			kafkatest.Eventually(t, "/readyz to say why", func() bool {
+				in.alive()
+				code, body := get(t, "http://"+in.address()+"/readyz")
+				return code == http.StatusServiceUnavailable && strings.Contains(body, away.says)
+			})
+			outage.End()
+			if report := d.drain(in); !report.Accounts.Balanced() {
+				t.Errorf("accounts %+v", report.Accounts)
+			}
+			kafkatest.Eventually(t, "the instance to be ready", func() bool {
+				code, _ := get(t, "http://"+in.address()+"/readyz")
+				return code == http.StatusOK
+			})
+			if code := in.stop(syscall.SIGTERM); code != codeOK {
+				t.Errorf("exit code %d: %s", code, &in.log)
+			}
+		})
+	}
+}
+
+// It waits for nothing else: what it finds once the brokers answer ends it, as at any start.
+func TestRunThatHasWaitedIsRefused(t *testing.T) {
+	t.Parallel()
+	d, outage := newFragileDeployment(t, "")
+	outage.Close()
+	in := d.run("--partitions", "5")
+	in.says("instance cannot start yet, and tries again", 1)
+	outage.End()
+	select {
+	case <-in.ended:
+	case <-time.After(executeDeadline):
+		t.Fatalf("the instance did not end within %s: %s", executeDeadline, &in.log)
+	}
+	if code := in.cmd.ProcessState.ExitCode(); code != codeRefused || !strings.Contains(lastLine(in.log.String()), "partitions, want 5") {
+		t.Errorf("exit code %d: %s", code, &in.log)
+	}
+}
+
+// address is where the instance answers HTTP.
+func (in *instance) address() string {
+	in.t.Helper()
+	found := regexp.MustCompile(`"msg":"metrics and health","address":"([^"]+)"`).FindStringSubmatch(in.log.String())
+	if found == nil {
+		in.t.Fatalf("the log has no address: %s", &in.log)
+	}
+	return found[1]
+}
+
+func get(t *testing.T, url string) (code int, body string) {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(text)
 }
 
 // Who says it twice does not want to wait.

@@ -13,8 +13,11 @@ import (
 
 // Admin looks at and creates topics of one cluster. It is safe for concurrent use. Close it.
 type Admin struct {
-	client sarama.Client
-	admin  sarama.ClusterAdmin
+	client  sarama.Client
+	admin   sarama.ClusterAdmin
+	cluster Cluster
+	wire    *Wire
+	heart   heart
 }
 
 // visibleTimeout bounds the wait until all brokers show a topic that was just created.
@@ -38,11 +41,14 @@ func NewAdminOver(w *Wire, c Cluster) (*Admin, error) {
 		client.Close()
 		return nil, fmt.Errorf("connect to Kafka: %w", err)
 	}
-	return &Admin{client: client, admin: admin}, nil
+	return &Admin{client: client, admin: admin, cluster: c, wire: w}, nil
 }
 
 // Close ends the connections.
-func (a *Admin) Close() error { return a.admin.Close() }
+func (a *Admin) Close() error {
+	a.heart.close()
+	return a.admin.Close()
+}
 
 // Describe returns what the cluster has of the topics, by name; a topic that does not exist is there with
 // Exists false. A topic that the user may not describe looks like one that does not exist, by Kafka's design.

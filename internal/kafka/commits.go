@@ -69,3 +69,31 @@ func (a *Admin) NewestOffset(topic string, partition int32) (int64, error) {
 	}
 	return o, nil
 }
+
+// NewestOffsets is NewestOffset of several partitions, with one request to each broker that leads some of them.
+func (a *Admin) NewestOffsets(topic string, partitions []int32) (map[int32]int64, error) {
+	if len(partitions) == 0 {
+		return map[int32]int64{}, nil
+	}
+	wanted := make(map[int32]int64, len(partitions))
+	for _, p := range partitions {
+		wanted[p] = sarama.OffsetNewest
+	}
+	found, err := a.admin.ListOffsets(map[string]map[int32]int64{topic: wanted}, nil)
+	if err != nil {
+		return nil, fmt.Errorf("ends of %s: %w", topic, err)
+	}
+	ends := make(map[int32]int64, len(partitions))
+	for _, p := range partitions {
+		switch o := found[topic][p]; {
+		case o == nil:
+			return nil, fmt.Errorf("end of %s/%d: %w", topic, p, sarama.ErrIncompleteResponse)
+		case o.Err != nil && !errors.Is(o.Err, sarama.ErrNoError):
+			_ = a.client.RefreshMetadata(topic) // for the next time: the leader may have moved
+			return nil, fmt.Errorf("end of %s/%d: %w", topic, p, o.Err)
+		default:
+			ends[p] = o.Offset
+		}
+	}
+	return ends, nil
+}

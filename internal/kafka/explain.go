@@ -26,6 +26,7 @@ const (
 	BadCertificate   Reason = "bad-certificate"    // the broker's certificate is expired or otherwise invalid
 	ClientCertNeeded Reason = "client-certificate" // the broker did not accept our certificate, or wants one
 	NotTLS           Reason = "not-tls"            // the listener does not speak TLS
+	NeedsTLS         Reason = "needs-tls"          // the listener speaks TLS, and we do not
 	NotKafka         Reason = "not-kafka"          // what came back is not Kafka: often TLS spoken to a plain client
 	LoginRefused     Reason = "login-refused"      // wrong user name or password
 	MechanismRefused Reason = "mechanism-refused"  // the broker offers other SASL mechanisms
@@ -33,6 +34,15 @@ const (
 	Closed           Reason = "closed"             // the broker closed the connection without a reason
 	Other            Reason = "other"
 )
+
+// passes tells whether trying again may help. A host name may get its address yet, as when all of a deployment starts at once.
+func (r Reason) passes() bool {
+	switch r {
+	case Unresolved, Refused, TimedOut, Closed:
+		return true
+	}
+	return false
+}
 
 // ConnectError says that a broker could not be reached or logged in to. Its text is one line with the broker, what
 // happened and what to check. It never holds a password.
@@ -159,15 +169,48 @@ func (c Cluster) classifyClosed(at stage, login string) (Reason, string) {
 		return LoginNeeded, fmt.Sprintf("it closed the connection at the first request: the listener probably wants a login, but security.protocol is %s: set %s or %s", c.Security.Protocol, SASLPlaintext, SASLSSL)
 	case at == stageUse:
 		return Closed, fmt.Sprintf("it closed the connection right after the %s: its log says why", login)
-	case c.Security.usesTLS():
-		return NotTLS, fmt.Sprintf("it closed the connection during the TLS handshake: does the port belong to a plain listener, or does it want a client certificate? security.protocol is %s", c.Security.Protocol)
 	}
-	return Closed, fmt.Sprintf("it closed the connection: does the port belong to a TLS listener? security.protocol is %s", c.Security.Protocol)
+	return Closed, "it closed the connection without an answer: it is starting or ending, or a proxy answers for brokers that are away"
+}
+
+// wrongKind says that a listener which has closed the connection speaks the other kind of protocol, if it does.
+func (c Cluster) wrongKind(addr string, cfg *sarama.Config, closed error) *ConnectError {
+	if !isClosed(closed) || !speaks(addr, cfg, !cfg.Net.TLS.Enable) {
+		return nil
+	}
+	e := &ConnectError{Addr: addr, Err: closed, Reason: NeedsTLS}
+	e.what = fmt.Sprintf("it closed the connection: the port belongs to a TLS listener, and security.protocol is %s: set %s or %s, or use the port of the plain listener", c.Security.Protocol, SSL, SASLSSL)
+	if cfg.Net.TLS.Enable {
+		e.Reason = NotTLS
+		e.what = fmt.Sprintf("it closed the connection during the TLS handshake: the port belongs to a plain listener, and security.protocol is %s: set %s or %s, or use the port of the TLS listener", c.Security.Protocol, Plaintext, SASLPlaintext)
+	}
+	return e
+}
+
+// speaks tells whether a listener speaks Kafka with TLS, or without. Certificates do not matter: nothing is said to it.
+func speaks(addr string, cfg *sarama.Config, withTLS bool) bool {
+	other := *cfg
+	other.Net.TLS.Enable = withTLS
+	other.Net.TLS.Config = &tls.Config{InsecureSkipVerify: true}
+	b, err := openBroker(addr, &other)
+	if err == nil {
+		defer b.Close()
+		_, err = b.ApiVersions(&sarama.ApiVersionsRequest{})
+	}
+	var op *net.OpError
+	alert := errors.As(err, &op) && op.Op == "remote error" // as for want of a client certificate
+	return err == nil || alert
 }
 
 func isClosed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// isNetwork tells whether an error is of the network, and not of what was said over it.
+func isNetwork(err error) bool {
+	var network net.Error
+	return errors.As(err, &network)
 }
 
 // explanations say what the brokers' well-known answers mean for an operator of the bridge.

@@ -40,6 +40,8 @@ const identityKey = "topics"
 // identityTimeout bounds the reading and the writing of that record.
 const identityTimeout = 30 * time.Second
 
+var errIdentityTimeout = fmt.Errorf("not done within %s", identityTimeout)
+
 // identityRecord is the record's value. Unknown fields of a newer version are dropped when an older one writes it.
 type identityRecord struct {
 	Topics Identity       `json:"topics"`
@@ -153,7 +155,7 @@ func (a *Admin) Identity(topics []string) (Identity, error) {
 // calls compare, and record topics that are new. Every topic must exist by now. Several instances may call it
 // at the same time: they record the same.
 func CheckIdentity(ctx context.Context, a *Admin, identityTopic string, topics []string, legacy LegacyIdentity) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, identityTimeout, fmt.Errorf("not done within %s", identityTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, identityTimeout, errIdentityTimeout)
 	defer cancel()
 	recorded, err := a.readIdentity(ctx, identityTopic)
 	if err != nil {

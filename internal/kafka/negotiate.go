@@ -128,11 +128,17 @@ func (c Cluster) probeBroker(addr string, o ClientOptions) (*sarama.ApiVersionsR
 
 	b, err := openBroker(addr, &anonymous)
 	if err != nil {
+		if wrong := c.wrongKind(addr, &anonymous, err); wrong != nil {
+			return nil, wrong
+		}
 		return nil, c.connectError(addr, stageReach, err)
 	}
 	defer b.Close()
 	answer, err := b.ApiVersions(&sarama.ApiVersionsRequest{})
 	if err != nil {
+		if wrong := c.wrongKind(addr, &anonymous, err); wrong != nil {
+			return nil, wrong
+		}
 		return nil, c.connectError(addr, stageReach, err)
 	}
 	if cfg.Net.SASL.Enable {

@@ -29,8 +29,8 @@ type Producer struct {
 	closed bool
 }
 
-// errProducerClosed refuses what is emitted after Close.
-var errProducerClosed = errors.New("producer is closed")
+// ErrProducerClosed refuses what is emitted after Close.
+var ErrProducerClosed = errors.New("producer is closed")
 
 // ProducerHooks are what a Producer asks and tells.
 type ProducerHooks struct {
@@ -112,7 +112,7 @@ func (p *Producer) Send(m *sarama.ProducerMessage, ended func(*sarama.ProducerMe
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	if p.closed {
-		p.reject(errProducerClosed, ended)
+		p.reject(ErrProducerClosed, ended)
 		return
 	}
 	p.observe(m, Observer.Sending)

@@ -265,10 +265,10 @@ func TestProducerClose(t *testing.T) {
 	if got := len(d.read()); got != 2*n {
 		t.Errorf("%d lines before Close returned, want one sending and one acked of each of %d", got, n)
 	}
-	if err := await(t, p.Emit("t", "late", []byte("v"))); !errors.Is(err, errProducerClosed) {
-		t.Errorf("Emit after Close: %v, want %v", err, errProducerClosed)
+	if err := await(t, p.Emit("t", "late", []byte("v"))); !errors.Is(err, ErrProducerClosed) {
+		t.Errorf("Emit after Close: %v, want %v", err, ErrProducerClosed)
 	}
-	if lines := d.read(); lines[len(lines)-1] != "refused: "+errProducerClosed.Error() {
+	if lines := d.read(); lines[len(lines)-1] != "refused: "+ErrProducerClosed.Error() {
 		t.Errorf("last told %q, want the refusal", lines[len(lines)-1])
 	}
 }

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"time"
@@ -69,11 +70,14 @@ type ClientOptions struct {
 	Dialer Dialer
 	// Wire, if not nil, carries the client's connections, in place of Dialer.
 	Wire *Wire
+	// Hold, if not nil, is called before everything that the client writes to the wire, and returns when it may be
+	// written: see Tracker.Hold.
+	Hold func(live context.Context)
 }
 
 func (o ClientOptions) attach(cfg *sarama.Config) {
 	if o.Wire != nil {
-		o.Wire.attach(cfg)
+		o.Wire.attach(cfg, o.Hold)
 	}
 }
 

@@ -60,7 +60,7 @@ func TestSecuredKafka(t *testing.T) {
 			{"no login", secure, Security{Protocol: SSL, TLS: ca}, LoginNeeded, []string{"SASL_SSL"}},
 			{"wrong authority", secure, Security{Protocol: SASLSSL, SASL: login(t, MechanismScram512, testPassword), TLS: TLS{CAFile: stranger.CAFile}}, UnknownCA, []string{stranger.CAFile}},
 			{"wrong name", secure, Security{Protocol: SSL, TLS: TLS{CAFile: pki.CAFile, ServerName: "kafka-2.example.com"}}, WrongName, []string{"127.0.0.1"}},
-			{"plain to a TLS listener", secure, Security{}, Closed, []string{"TLS listener"}},
+			{"plain to a TLS listener", secure, Security{}, NeedsTLS, []string{"TLS listener"}},
 			{"TLS to a plain listener", plain, Security{Protocol: SSL, TLS: ca}, NotTLS, []string{"plain listener"}},
 			{"login at a plain listener", plain, Security{Protocol: SASLPlaintext, SASL: login(t, MechanismScram512, testPassword)}, LoginRefused, []string{"takes no login"}},
 			{"plain listener", plain, Security{}, "", nil},

@@ -113,7 +113,7 @@ func TestSecuredListeners(t *testing.T) {
 		{"another authority's client certificate", mutual, Security{Protocol: SSL, TLS: TLS{CAFile: pki.CAFile, CertFile: strangersCert.CertFile, KeyFile: strangersCert.KeyFile}}, ClientCertNeeded, []string{strangersCert.CertFile}},
 		// kfake waits for the rest of what it takes for a huge request; Kafka closes the connection, see TestSecuredKafka.
 		{"TLS to a plain listener", plain, Security{Protocol: SSL, TLS: ca}, TimedOut, []string{"security.protocol (SSL)"}},
-		{"plain to a TLS listener", encrypted, Security{}, Closed, []string{"TLS listener", "PLAINTEXT"}},
+		{"plain to a TLS listener", encrypted, Security{}, NeedsTLS, []string{"TLS listener", "PLAINTEXT"}},
 		{"password file is gone", sasl, Security{Protocol: SASLPlaintext, SASL: SASL{Mechanism: MechanismPlain, Username: testUser, PasswordFile: "/nonexistent/password"}}, Other, []string{"security.sasl.password_file", "no such file"}},
 	}
 	for _, tt := range tests {

@@ -100,6 +100,7 @@ type relay struct {
 	tg      kafkatest.Target
 	in, out string
 	group   goka.Group
+	cuts    *cuts // of the runs' connections; nil: none
 }
 
 func newRelay(t *testing.T, tg kafkatest.Target) *relay {
@@ -190,7 +191,7 @@ type relayRun struct {
 // start runs the group with Goka's own wiring, or with the tracker and this package's producer.
 func (r *relay) start(tracked bool, commits time.Duration, options ...func(*TrackerOptions)) *relayRun {
 	r.t.Helper()
-	run := &relayRun{r: r, wire: &wire{}, ended: make(chan error, 1)}
+	run := &relayRun{r: r, wire: &wire{cuts: r.cuts}, ended: make(chan error, 1)}
 	o := TrackerOptions{Group: string(r.group)}
 	for _, option := range options {
 		option(&o)
@@ -312,6 +313,7 @@ type wire struct {
 	mu    sync.Mutex
 	dead  bool
 	conns []net.Conn
+	cuts  *cuts // nil: none
 }
 
 var errCut = errors.New("the wire is cut")
@@ -328,6 +330,9 @@ func (w *wire) Dial(network, address string) (net.Conn, error) {
 		return nil, errCut
 	}
 	w.conns = append(w.conns, conn)
+	if w.cuts != nil {
+		return &cutConn{Conn: conn, cuts: w.cuts}, nil
+	}
 	return conn, nil
 }
 

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,11 +46,19 @@ type TrackerOptions struct {
 	KeepRecords bool
 	// Commits reads what the group committed, and where its topics end.
 	Commits func(topics map[string][]int32) (map[string]map[int32]Commit, error)
+	// Epoch, if not nil, is the number of the present ownership of a partition: one more than that of the owner
+	// before, and announced to the next before anything is processed; 0 when there is none. See Handover.
+	Epoch func(partition int32) int32
 	// AcceptForeignOffsets takes over offsets that this program did not commit.
 	AcceptForeignOffsets bool
+	// Heartbeat, if not nil, tells the group's coordinator that the member is alive, and returns what it answers; see
+	// pulse. SessionTimeout is that of the group.
+	Heartbeat      func(member string, generation int32) error
+	SessionTimeout time.Duration
 	// CleanupTimeout is how long a session may take, once it is over, to have everything acknowledged that it had
 	// begun; 0: for ever. It has to be well inside the rebalance timeout, after which others own the partitions
-	// (guard G4). Overdue is called when it took longer, and must keep the instance from writing anything more.
+	// (guard G4). Overdue is called when it took longer, and must keep the instance from writing anything more. With
+	// Heartbeat the time runs only from when a rebalance may have begun.
 	CleanupTimeout time.Duration
 	Overdue        func()
 	// Failed, if not nil, hears of the first failure at once, where Goka's Run would
@@ -215,22 +221,6 @@ func (t *Tracker) Settled(topic string, partition int32) int64 {
 	return -1
 }
 
-// Inherited tells whether an instance that had the partition before may have been
-// processing the record when the present session began: it was in the topic, and no
-// further behind the committed offset than a window reaches.
-func (t *Tracker) Inherited(topic string, partition int32, offset int64) bool {
-	s := t.session.Load()
-	if s == nil {
-		return true
-	}
-	c := s.commits[topic][partition]
-	from := c.Offset
-	if from < 0 {
-		from = c.Start
-	}
-	return offset < min(c.End, from+int64(t.opts.Window))
-}
-
 // Quiet tells whether everything that was delivered of a partition, in all topics,
 // is acknowledged.
 func (t *Tracker) Quiet(partition int32) bool {
@@ -309,15 +299,12 @@ type trackedGroup struct {
 	heard  chan struct{} // closed when all of them were heard; nil when nobody listens
 }
 
-func (g *trackedGroup) Consume(ctx context.Context, topics []string, h sarama.ConsumerGroupHandler) error {
-	return g.ConsumerGroup.Consume(ctx, topics, &trackedHandler{h: h, t: g.t})
-}
-
 // trackedHandler serves one session; Consume makes a new one every time.
 type trackedHandler struct {
-	h sarama.ConsumerGroupHandler
-	t *Tracker
-	s *trackedSession
+	h     sarama.ConsumerGroupHandler
+	t     *Tracker
+	s     *trackedSession
+	begun bool // Goka has been told of the session
 }
 
 // trackedSession is what Goka sees as the session. Acknowledgements that come
@@ -328,6 +315,7 @@ type trackedSession struct {
 	commits map[string]map[int32]Commit
 
 	cleaned chan struct{} // closed when the session has been cleaned up
+	pulse   *pulse        // nil: none
 
 	mu      sync.Mutex
 	claims  []sarama.ConsumerGroupClaim // those that have begun
@@ -344,27 +332,52 @@ func (h *trackedHandler) Setup(s sarama.ConsumerGroupSession) error {
 			ts.missing++
 		}
 	}
+	if h.t.opts.Heartbeat != nil {
+		ts.pulse = newPulse(h.t.opts.SessionTimeout)
+	}
 	if err := h.t.readCommits(ts); err != nil {
 		return err
 	}
 	h.s = ts
 	h.t.session.Store(ts)
+	if h.t.opts.Heartbeat != nil {
+		go h.t.beat(ts)
+	}
 	if h.t.opts.CleanupTimeout > 0 {
 		go h.t.watchCleanup(ts)
 	}
+	h.begun = true
 	return h.h.Setup(ts)
 }
 
 // watchCleanup ends with the session.
 func (t *Tracker) watchCleanup(s *trackedSession) {
 	<-s.Context().Done()
-	limit := time.NewTimer(t.opts.CleanupTimeout)
-	defer limit.Stop()
-	select {
-	case <-s.cleaned:
-	case <-limit.C:
-		t.opts.Overdue()
+	began := time.Now()
+	for {
+		left, changed := s.cleanupLeft(began, t.opts.CleanupTimeout)
+		if left <= 0 {
+			t.opts.Overdue()
+			return
+		}
+		limit := time.NewTimer(left)
+		select {
+		case <-s.cleaned:
+		case <-limit.C:
+		case <-changed:
+		}
+		limit.Stop()
+		if over(s.cleaned) {
+			return
+		}
 	}
+}
+
+func (s *trackedSession) cleanupLeft(began time.Time, limit time.Duration) (time.Duration, <-chan struct{}) {
+	if s.pulse == nil {
+		return limit - time.Since(began), nil
+	}
+	return s.pulse.overdue(began, limit)
 }
 
 func (h *trackedHandler) Cleanup(sarama.ConsumerGroupSession) error {
@@ -372,7 +385,11 @@ func (h *trackedHandler) Cleanup(sarama.ConsumerGroupSession) error {
 		return nil // Setup refused the session
 	}
 	defer close(h.s.cleaned)
-	return ofHandler(h.h.Cleanup(h.s))
+	err := ofHandler(h.h.Cleanup(h.s))
+	if err == nil {
+		h.t.handOver(h.s)
+	}
+	return err
 }
 
 func (h *trackedHandler) ConsumeClaim(_ sarama.ConsumerGroupSession, c sarama.ConsumerGroupClaim) error {
@@ -459,53 +476,12 @@ func (s *trackedSession) MarkOffset(topic string, partition int32, offset int64,
 		return
 	}
 	if next, ended, ok := w.finish(offset - 1); ok {
-		s.ConsumerGroupSession.MarkOffset(topic, partition, next, Progress{ended, w.reset}.metadata())
+		s.ConsumerGroupSession.MarkOffset(topic, partition, next, Progress{Ended: ended, Reset: w.reset}.metadata())
 	}
 }
 
 func (s *trackedSession) MarkMessage(m *sarama.ConsumerMessage, metadata string) {
 	s.MarkOffset(m.Topic, m.Partition, m.Offset+1, metadata)
-}
-
-// Progress is how far a group has come in a partition. It is the metadata of every
-// offset that this program commits:
-//
-//	vibe-bridge/1 ended=42
-//	vibe-bridge/1 ended=42 reset
-type Progress struct {
-	// Ended is how many records the group has ended.
-	Ended uint64
-	// Reset says that an offset was once set by hand and accepted. Ended has counted
-	// from there on, and nobody knows what it was before.
-	Reset bool
-}
-
-const (
-	commitPrefix = "vibe-bridge/1 ended="
-	resetSuffix  = " reset"
-)
-
-func (p Progress) metadata() string {
-	text := commitPrefix + strconv.FormatUint(p.Ended, 10)
-	if p.Reset {
-		text += resetSuffix
-	}
-	return text
-}
-
-// ProgressOf reads a committed offset's metadata. ours is false for an offset that
-// this program did not commit.
-func ProgressOf(c Commit) (p Progress, ours bool) {
-	if c.Offset < 0 {
-		return Progress{}, true
-	}
-	text, ours := strings.CutPrefix(c.Metadata, commitPrefix)
-	if !ours {
-		return Progress{}, false
-	}
-	text, p.Reset = strings.CutSuffix(text, resetSuffix)
-	p.Ended, _ = strconv.ParseUint(text, 10, 64)
-	return p, true
 }
 
 // readCommits loads the committed offsets' metadata and refuses those from which

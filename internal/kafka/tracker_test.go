@@ -65,6 +65,10 @@ func (s *scriptedSession) MarkOffset(topic string, partition int32, offset int64
 	s.marks = append(s.marks, fmt.Sprintf("%s/%d@%d %s", topic, partition, offset, metadata))
 }
 
+func (s *scriptedSession) ResetOffset(topic string, partition int32, offset int64, metadata string) {
+	s.MarkOffset(topic, partition, offset, metadata)
+}
+
 func (s *scriptedSession) wantMarks(t *testing.T, want ...string) {
 	t.Helper()
 	s.mu.Lock()
@@ -77,7 +81,6 @@ func (s *scriptedSession) wantMarks(t *testing.T, want ...string) {
 func (s *scriptedSession) MemberID() string                                  { return "member" }
 func (s *scriptedSession) GenerationID() int32                               { return s.generation }
 func (s *scriptedSession) Commit()                                           {}
-func (s *scriptedSession) ResetOffset(string, int32, int64, string)          {}
 func (s *scriptedSession) MarkMessage(m *sarama.ConsumerMessage, why string) { panic("not wrapped") }
 func (s *scriptedSession) Context() context.Context                          { return s.ctx }
 
@@ -605,11 +608,11 @@ func TestRefusedOffsets(t *testing.T) {
 func TestUnreadableCommitsRefuseTheSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := NewTracker(TrackerOptions{Group: "gate", Commits: func(map[string][]int32) (map[string]map[int32]Commit, error) {
-			return nil, sarama.ErrNotCoordinatorForConsumer
+			return nil, sarama.ErrGroupAuthorizationFailed
 		}})
 		s := newScriptedSession(map[string]int64{"orders": 0})
 		r := consume(t, tr, s)
-		if err := <-r.ended; !errors.Is(err, sarama.ErrNotCoordinatorForConsumer) || !strings.Contains(err.Error(), "group gate") {
+		if err := <-r.ended; !errors.Is(err, sarama.ErrGroupAuthorizationFailed) || !strings.Contains(err.Error(), "group gate") {
 			t.Errorf("error %v", err)
 		}
 	})

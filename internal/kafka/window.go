@@ -192,3 +192,12 @@ func (w *window) pending() int {
 	defer w.mu.Unlock()
 	return len(w.slots) - w.head
 }
+
+// left tells where a session that is cleaned up leaves the partition: at the mark, and touched when a callback has
+// begun with a record behind it. What was merely delivered was never touched.
+func (w *window) left() (mark int64, ended uint64, touched bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	touched = slices.ContainsFunc(w.slots[w.head:], func(s slot) bool { return s.state != delivered })
+	return w.mark, w.count, touched
+}

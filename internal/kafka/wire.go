@@ -47,9 +47,9 @@ func (w *Wire) Cut() {
 func (w *Wire) IsCut() bool { return w.live.Err() != nil }
 
 // attach makes a client's configuration use the wire. It wraps the back-offs that are set by then, so it comes last.
-func (w *Wire) attach(cfg *sarama.Config) {
+func (w *Wire) attach(cfg *sarama.Config, hold func(context.Context)) {
 	cfg.Net.Proxy.Enable = true
-	cfg.Net.Proxy.Dialer = w.dialer(cfg)
+	cfg.Net.Proxy.Dialer = w.dialer(cfg, hold)
 	between := cfg.Metadata.Retry.Backoff
 	cfg.Metadata.Retry.BackoffFunc = func(int, int) time.Duration { return w.backoff(between) }
 	if produce := cfg.Producer.Retry.BackoffFunc; produce != nil {
@@ -65,13 +65,14 @@ func (w *Wire) backoff(d time.Duration) time.Duration {
 	return d
 }
 
-func (w *Wire) dialer(cfg *sarama.Config) Dialer {
-	return &wireDialer{w, net.Dialer{Timeout: cfg.Net.DialTimeout, KeepAlive: cfg.Net.KeepAlive, Control: limitUnacknowledged}}
+func (w *Wire) dialer(cfg *sarama.Config, hold func(context.Context)) Dialer {
+	return &wireDialer{w, hold, net.Dialer{Timeout: cfg.Net.DialTimeout, KeepAlive: cfg.Net.KeepAlive, Control: limitUnacknowledged}}
 }
 
 type wireDialer struct {
-	w *Wire
-	d net.Dialer
+	w    *Wire
+	hold func(live context.Context) // nil: nothing holds
+	d    net.Dialer
 }
 
 // Dial implements Dialer.
@@ -86,17 +87,17 @@ func (d *wireDialer) Dial(network, address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.w.add(conn)
+	return d.w.add(conn, d.hold)
 }
 
-func (w *Wire) add(conn net.Conn) (net.Conn, error) {
+func (w *Wire) add(conn net.Conn, hold func(context.Context)) (net.Conn, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.IsCut() { // while it was being opened
 		conn.Close()
 		return nil, errWireCut
 	}
-	c := &wireConn{conn, w}
+	c := &wireConn{conn, w, hold}
 	w.conns[c] = struct{}{}
 	return c, nil
 }
@@ -104,10 +105,14 @@ func (w *Wire) add(conn net.Conn) (net.Conn, error) {
 // wireConn is one connection of the wire.
 type wireConn struct {
 	net.Conn
-	w *Wire
+	w    *Wire
+	hold func(live context.Context)
 }
 
 func (c *wireConn) Write(b []byte) (int, error) {
+	if c.hold != nil {
+		c.hold(c.w.live)
+	}
 	if l := c.w.lease.Load(); l != nil {
 		l.check()
 	}

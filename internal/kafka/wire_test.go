@@ -151,7 +151,7 @@ func TestCutWire(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer admin.Close()
-	conn, err := w.dialer(sarama.NewConfig()).Dial("tcp", c.Brokers[0])
+	conn, err := w.dialer(sarama.NewConfig(), nil).Dial("tcp", c.Brokers[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestCutWire(t *testing.T) {
 	w.Cut()
 	_, written := conn.Write([]byte("x"))
 	_, read := conn.Read(make([]byte, 1))
-	_, dialled := w.dialer(sarama.NewConfig()).Dial("tcp", c.Brokers[0])
+	_, dialled := w.dialer(sarama.NewConfig(), nil).Dial("tcp", c.Brokers[0])
 	for what, err := range map[string]error{"write": written, "read": read, "dial": dialled} {
 		if !errors.Is(err, net.ErrClosed) || err != errWireCut {
 			t.Errorf("%s: %v", what, err)
