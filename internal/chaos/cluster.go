@@ -7,12 +7,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/ticketscloud/vibe-bridge/internal/config"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/localkafka"
 	"github.com/ticketscloud/vibe-bridge/internal/season"
 	"github.com/ticketscloud/vibe-bridge/mapping"
@@ -145,7 +148,7 @@ func (k *cluster) close() error {
 
 // createTopics creates the legacy topics, has the program create its own, and makes the slim ones tell the order in
 // which the broker appended to them.
-func (k *cluster) createTopics(ctx context.Context, binary, config string) error {
+func (k *cluster) createTopics(ctx context.Context, binary, file string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	legacy := []string{season.TopicPartners, season.TopicEvents, season.TopicOrders, season.TopicRefunds}
@@ -156,7 +159,7 @@ func (k *cluster) createTopics(ctx context.Context, binary, config string) error
 	if err != nil {
 		return fmt.Errorf("create legacy topics: %w", err)
 	}
-	if out, err := exec.CommandContext(ctx, binary, "topics", "create", "--config", config).CombinedOutput(); err != nil {
+	if out, err := program(ctx, binary, "topics", "create", "--config", file).CombinedOutput(); err != nil {
 		return fmt.Errorf("topics create: %w: %s", err, bytes.TrimSpace(out))
 	}
 	value := "LogAppendTime"
@@ -194,6 +197,14 @@ func (k *cluster) unread(ctx context.Context) (int64, error) {
 		g.Fetched.Each(func(o kadm.OffsetResponse) { sum -= max(o.At, 0) })
 	}
 	return sum, nil
+}
+
+// program is a command of the bridge that sees nothing of the settings of whoever runs the suite: it refuses variables
+// that are none of its keys, and obeys those that are.
+func program(ctx context.Context, binary string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, config.EnvPrefix) })
+	return cmd
 }
 
 func writeFile(path, text string) error {

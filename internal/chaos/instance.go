@@ -100,7 +100,7 @@ func (in *instance) launch() (*process, error) {
 		return nil, err
 	}
 	p := &process{done: make(chan struct{}), from: at, calm: !in.r.weather.rough()}
-	p.cmd = exec.Command(in.r.binary, "run", "--config", in.config)
+	p.cmd = program(context.Background(), in.r.binary, "run", "--config", in.config)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this program alone
 	endWithParent(p.cmd.SysProcAttr)

@@ -10,7 +10,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -103,7 +102,7 @@ func (r *run) verify(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, r.binary, "verify", "--json", "--config", r.direct, "--grace", verifyGrace.String(), "--examples", "20")
+	cmd := program(ctx, r.binary, "verify", "--json", "--config", r.direct, "--grace", verifyGrace.String(), "--examples", "20")
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	failure := cmd.Run()
 	if err := writeFile(filepath.Join(r.cfg.Dir, "verify.json"), stdout.String()); err != nil {

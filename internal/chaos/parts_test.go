@@ -6,8 +6,11 @@ import (
 	"net"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/ticketscloud/vibe-bridge/internal/config"
 )
 
 func TestScheduleIsTheSameForASeed(t *testing.T) {
@@ -86,6 +89,19 @@ func TestReasons(t *testing.T) {
 		if got := reasonOf(line); got != want {
 			t.Errorf("%q is %q, want %q", line, got, want)
 		}
+	}
+}
+
+// The bridge refuses variables with its prefix that it does not know: those of the suite must not reach it.
+func TestProgramsSeeNoSettingsOfTheSuite(t *testing.T) {
+	t.Setenv(config.EnvPrefix+"CHAOS_PLANTED", "1")
+	t.Setenv("CHAOS_OTHER", "1")
+	env := program(t.Context(), "vibe-bridge", "verify").Env
+	if slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, config.EnvPrefix) }) {
+		t.Error("a variable with the prefix of the bridge's keys is passed on")
+	}
+	if !slices.Contains(env, "CHAOS_OTHER=1") {
+		t.Error("other variables are not passed on")
 	}
 }
 
