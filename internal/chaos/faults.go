@@ -28,7 +28,8 @@ func (r *run) apply(ctx context.Context, f Fault) error {
 	}
 	done := map[Kind]func(context.Context, Fault) error{
 		Kill: r.kill, Wipe: r.kill, Pause: r.pause, Rolling: r.rolling, Scale: r.scale,
-		Broker: r.broker, Cut: r.cut, Delay: r.delay, Stall: r.stall,
+		Broker: r.broker, Cut: r.cut, Delay: r.delay, Stall: r.stall, Half: r.half, Limit: r.limit,
+		Full: r.full, Leader: r.leader, Away: r.away,
 	}[f.Kind]
 	if err := done(ctx, f); err != nil {
 		return fmt.Errorf("%s: %w", f.Kind, err)
@@ -179,14 +180,37 @@ func (r *run) scale(ctx context.Context, f Fault) error {
 	return err
 }
 
+// electionTakes is for the other brokers to see that one has gone, and to lead in its place; then records have to come
+// although it is away.
+const electionTakes = 20 * time.Second
+
 func (r *run) broker(ctx context.Context, f Fault) error {
 	r.weather.begin()
-	defer r.weather.end()
-	if err := r.kafka.kill(ctx); err != nil {
+	calm := r.weather.endOnce()
+	defer calm()
+	broker := max(f.Broker, 1)
+	if err := r.kafka.kill(ctx, broker); err != nil {
 		return err
 	}
-	pause(ctx, f.For)
-	return r.kafka.start(ctx)
+	if r.cfg.Brokers > 1 && f.For > electionTakes {
+		pause(ctx, electionTakes)
+		calm()
+		pause(ctx, f.For-electionTakes)
+	} else {
+		pause(ctx, f.For)
+	}
+	return r.kafka.restart(ctx, broker)
+}
+
+// leader moves all leaders to one broker, the coordinators of the groups included, and may kill it then.
+func (r *run) leader(ctx context.Context, f Fault) error {
+	if err := r.kafka.lead(ctx, f.Broker); err != nil {
+		return err
+	}
+	if f.For == 0 {
+		return nil
+	}
+	return r.broker(ctx, f)
 }
 
 func (r *run) cut(context.Context, Fault) error {
@@ -211,6 +235,125 @@ func (r *run) stall(ctx context.Context, f Fault) error {
 	pause(ctx, f.For)
 	r.proxy.stall(client, false)
 	return nil
+}
+
+func (r *run) half(ctx context.Context, f Fault) error {
+	r.weather.begin()
+	defer r.weather.end()
+	client := ""
+	if f.Instance >= 0 {
+		client = clientOf(r.instances[f.Instance].number)
+	}
+	r.proxy.half(client, f.Requests)
+	pause(ctx, f.For)
+	r.note("%d connections are reset", r.proxy.heal())
+	return nil
+}
+
+func (r *run) limit(ctx context.Context, f Fault) error {
+	r.weather.begin()
+	defer r.weather.end()
+	r.proxy.limit(f.Rate)
+	pause(ctx, f.For)
+	r.proxy.limit(0)
+	return nil
+}
+
+// Bounds on what an instance does about its disk.
+const (
+	fullTakes   = time.Minute     // to fail with a write, or not to start
+	backTakes   = 3 * time.Minute // to work again: it may wait for a minute before it is built anew
+	noSpace     = "no space left on device"
+	fullPatient = 5 * time.Second // for a write to meet the full disk by itself
+)
+
+// full lets an instance write no more of its state, and then again. It has to say so, the others have to take its
+// work over, and afterwards it has to take part again.
+func (r *run) full(ctx context.Context, f Fault) error {
+	in := r.instances[f.Instance]
+	p, err := in.live(ctx)
+	if err != nil {
+		return err
+	}
+	if err := in.disk.fill(); err != nil {
+		return err
+	}
+	in.diskFull.Store(true)
+	err = r.awaitFull(ctx, in, p)
+	pause(ctx, f.For)
+	in.diskFull.Store(false)
+	if err := errors.Join(err, in.disk.free()); err != nil {
+		return err
+	}
+	return r.awaitMember(ctx, in)
+}
+
+// awaitFull waits until the instance has noticed. A store that has room in its log does not for long: it is started
+// again then, on what it has.
+func (r *run) awaitFull(ctx context.Context, in *instance, p *process) error {
+	if r.awaitSaid(ctx, in, p.from, noSpace, fullPatient) {
+		return nil
+	}
+	if _, err := in.end(ctx, os.Kill, killTakes); err != nil {
+		return err
+	}
+	if err := in.again(ctx); err != nil {
+		return err
+	}
+	if !r.awaitSaid(ctx, in, p.from, noSpace, fullTakes) {
+		return fmt.Errorf("%s runs on a full disk and says nothing of it", in.name())
+	}
+	return nil
+}
+
+// awaitSaid tells whether an instance writes the words from some place of its log on.
+func (r *run) awaitSaid(ctx context.Context, in *instance, from int64, words string, within time.Duration) bool {
+	limit := time.Now().Add(within)
+	for !in.saidSince(from, words) {
+		if time.Now().After(limit) || !pause(ctx, 100*time.Millisecond) {
+			return false
+		}
+	}
+	return true
+}
+
+// awaitMember waits until the instance takes part in the work.
+func (r *run) awaitMember(ctx context.Context, in *instance) error {
+	limit := time.Now().Add(backTakes)
+	for !r.kafka.hasMember(ctx, clientOf(in.number)) {
+		if time.Now().After(limit) || !pause(ctx, 500*time.Millisecond) {
+			return fmt.Errorf("%s does not take part again within %s", in.name(), backTakes)
+		}
+	}
+	return nil
+}
+
+// away kills the target cluster and has it come back. Meanwhile memory must not grow with what cannot be written.
+func (r *run) away(ctx context.Context, f Fault) error {
+	r.weather.begin()
+	r.gauge.enter(duringAway)
+	r.note("before: %s", r.gauge.line(ctx))
+	err := r.target.kill(ctx, 1)
+	if err == nil {
+		r.awayFor(ctx, f.For)
+		err = r.target.restart(ctx, 1)
+	}
+	r.gauge.enter(afterAway)
+	r.weather.end()
+	if err != nil {
+		return err
+	}
+	return r.gauge.bounded(r.cfg.MemoryBound)
+}
+
+func (r *run) awayFor(ctx context.Context, d time.Duration) {
+	interval := max(10*time.Second, d/30)
+	for end := time.Now().Add(d); time.Now().Before(end) && !r.stopped(); {
+		if !pause(ctx, min(interval, time.Until(end))) {
+			return
+		}
+		r.note("away: %s", r.gauge.line(ctx))
+	}
 }
 
 // interrupted tells whether a program says that a signal kept it from starting.
