@@ -25,7 +25,7 @@ var short = []chaos.Fault{
 
 // planted is enough for a bridge that commits what is not acknowledged to lose something.
 var planted = []chaos.Fault{
-	{Kind: chaos.Kill, Instance: 0, Settled: true, Before: time.Second, Slow: time.Second},
+	{Kind: chaos.Kill, Instance: -1, Settled: true, Slow: 1200 * time.Millisecond},
 	{Kind: chaos.Kill, Instance: -1, Settled: true, Slow: 1200 * time.Millisecond},
 }
 
@@ -79,7 +79,7 @@ func TestFaultsWhileDataFlows(t *testing.T) {
 // A run that cannot fail shows nothing: it finds a bridge that commits what is not acknowledged.
 func TestPlantedBugIsFound(t *testing.T) {
 	// Nothing comes late any more when everything is drained, and there is no need to wait whether it does.
-	summary, err := fixedRun(t, chaos.Config{Fixed: planted, Tags: "plantedbug", Grace: 5 * time.Second})
+	summary, err := fixedRun(t, chaos.Config{Fixed: planted, Rate: 200, Tags: "plantedbug", Grace: 5 * time.Second})
 	if err == nil {
 		t.Fatal("the run passed")
 	}

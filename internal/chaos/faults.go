@@ -22,6 +22,7 @@ const (
 func (r *run) apply(ctx context.Context, f Fault) error {
 	if f.Settled {
 		r.watch.progress(ctx)
+		r.awaitWork(ctx, f)
 	}
 	if !pause(ctx, f.Before) {
 		return ctx.Err()
@@ -37,6 +38,24 @@ func (r *run) apply(ctx context.Context, f Fault) error {
 	r.survived(f.Kind)
 	return nil
 }
+
+// awaitWork waits for a while until the instances that a fault befalls take part: one that has nothing in hand loses
+// nothing.
+func (r *run) awaitWork(ctx context.Context, f Fault) {
+	if !f.ofInstances() {
+		return
+	}
+	limit := time.Now().Add(joinTakes)
+	for _, in := range r.befallen(f) {
+		for !r.kafka.hasMember(ctx, clientOf(in.number)) && time.Now().Before(limit) && !r.stopped() {
+			if !pause(ctx, 300*time.Millisecond) {
+				return
+			}
+		}
+	}
+}
+
+const joinTakes = 45 * time.Second
 
 // befallen are the instances that a fault is about.
 func (r *run) befallen(f Fault) []*instance {
@@ -78,6 +97,9 @@ func (r *run) kill(ctx context.Context, f Fault) error {
 // pause stops an instance for longer than its session. That it ends by itself, its supervisor sees.
 func (r *run) pause(ctx context.Context, f Fault) error {
 	in := r.instances[f.Instance]
+	if err := r.awaitMember(ctx, in); err != nil { // one that has not begun has nothing to notice
+		return err
+	}
 	p, err := in.live(ctx)
 	if err != nil {
 		return err

@@ -143,7 +143,8 @@ func (c Config) Validate() error {
 type Fault struct {
 	Kind     Kind
 	Instance int // that it befalls, from 0; -1: all
-	// Settled lets it begin only when slim records come; otherwise it falls into what the one before has left.
+	// Settled lets it begin only when slim records come and what it befalls takes part; otherwise it falls into what the
+	// one before has left.
 	Settled bool
 	Before  time.Duration // time from then to the fault
 	For     time.Duration // how long it lasts, or the instance or Kafka stays away
@@ -233,13 +234,18 @@ func between(r *rand.Rand, low, high time.Duration) time.Duration {
 	return (low + time.Duration(r.Int64N(int64(high-low)))).Truncate(time.Millisecond)
 }
 
+// ofInstances tells whether it befalls one instance, or all.
+func (f Fault) ofInstances() bool {
+	return slices.Contains([]Kind{Kill, Wipe, Pause, Stall, Half, Full}, f.Kind)
+}
+
 // String is one line for people.
 func (f Fault) String() string {
 	text := string(f.Kind)
 	switch {
-	case f.Kind == Rolling || f.Kind == Cut || f.Kind == Delay || f.Kind == Scale || f.Kind == Limit || f.Kind == Away:
 	case f.Kind == Broker || f.Kind == Leader:
 		text += fmt.Sprintf(" %d", max(f.Broker, 1))
+	case !f.ofInstances():
 	case f.Instance < 0:
 		text += " of all instances"
 	default:
