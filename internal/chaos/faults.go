@@ -357,8 +357,8 @@ func (r *run) away(ctx context.Context, f Fault) error {
 	r.note("before: %s", r.gauge.line(ctx))
 	err := r.target.kill(ctx, 1)
 	if err == nil {
-		r.awayFor(ctx, f.For)
-		err = r.target.restart(ctx, 1)
+		err = r.awayFor(ctx, f)
+		err = errors.Join(err, r.target.restart(ctx, 1))
 	}
 	r.gauge.enter(afterAway)
 	r.weather.end()
@@ -368,14 +368,23 @@ func (r *run) away(ctx context.Context, f Fault) error {
 	return r.gauge.bounded(r.cfg.MemoryBound)
 }
 
-func (r *run) awayFor(ctx context.Context, d time.Duration) {
-	interval := max(10*time.Second, d/30)
-	for end := time.Now().Add(d); time.Now().Before(end) && !r.stopped(); {
-		if !pause(ctx, min(interval, time.Until(end))) {
-			return
+func (r *run) awayFor(ctx context.Context, f Fault) error {
+	interval, began := max(10*time.Second, f.For/30), time.Now()
+	killed := !f.Crash
+	for !r.stopped() {
+		left := f.For - time.Since(began)
+		if left <= 0 || !pause(ctx, min(interval, left)) {
+			return nil
 		}
 		r.note("away: %s", r.gauge.line(ctx))
+		if !killed && left < f.For/2 {
+			killed = true
+			if err := r.kill(ctx, Fault{Kind: Kill, Instance: f.Instance}); err != nil {
+				return err
+			}
+		}
 	}
+	return nil
 }
 
 // interrupted tells whether a program says that a signal kept it from starting.

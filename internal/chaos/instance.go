@@ -41,6 +41,8 @@ type instance struct {
 	over   chan struct{} // closed when nothing starts it any more
 	resume chan struct{}
 
+	lastEnd string // what it said when it last ended by itself; for its supervisor alone
+
 	mu   sync.Mutex
 	proc *process // nil before the first
 }
@@ -126,7 +128,10 @@ func (in *instance) endedByItself(p *process) error {
 	code, line := p.cmd.ProcessState.ExitCode(), in.lastLine(p)
 	unreachable := code == 2 && (!p.calm || in.r.weather.rough())
 	full := strings.Contains(line, noSpace)
-	in.r.note("%s ended by itself with code %d: %s", in.name(), code, shorten(line, 300))
+	if in.lastEnd != line { // one that cannot start says the same every second
+		in.r.note("%s ended by itself with code %d: %s", in.name(), code, shorten(line, 300))
+		in.lastEnd = line
+	}
 	if code != 1 && !unreachable && !(full && code == 2) {
 		return fmt.Errorf("ended with %s: %s", p.cmd.ProcessState, line)
 	}

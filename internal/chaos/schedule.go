@@ -154,6 +154,7 @@ type Fault struct {
 	Slow     time.Duration
 	Broker   int  // that it befalls, from 1
 	Requests bool // Half: what clients send is swallowed, and not what Kafka answers
+	Crash    bool // Away: the instance is killed meanwhile, and cannot start before the target is back
 	Rate     int  // Limit: bytes per second of every connection each way
 }
 
@@ -217,7 +218,7 @@ func draw(r *rand.Rand, c Config, k Kind) Fault {
 	case Full:
 		f.Instance, f.For = 0, between(r, 2*time.Second, 15*time.Second)
 	case Away:
-		f.For = between(r, time.Minute, 4*time.Minute)
+		f.For, f.Crash = between(r, time.Minute, 4*time.Minute), r.Float64() < 0.5
 	}
 	return f
 }
@@ -258,6 +259,8 @@ func (f Fault) String() string {
 		text += ", answers swallowed"
 	case f.Kind == Leader && f.For > 0:
 		text += ", killed then"
+	case f.Kind == Away && f.Crash:
+		text += fmt.Sprintf(", instance %d killed meanwhile", f.Instance+1)
 	case f.Kind == Limit:
 		text += fmt.Sprintf(" to %d KiB/s", f.Rate>>10)
 	}
