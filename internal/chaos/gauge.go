@@ -21,9 +21,9 @@ const (
 	afterAway  phase = "after"
 )
 
-// defaultMemoryBound is what an instance may grow by while its target is away: what its windows and its client's
-// buffers hold (see docs/reliability.md), and the share of it that is garbage at worst.
-const defaultMemoryBound = 512 << 20
+// defaultMemoryBound is what an instance may grow by while its target is away: as much as the largest of the buffers
+// that bound it, the producer's queue of records to be sent again (kafka's retryBufferBytes).
+const defaultMemoryBound = 256 << 20
 
 // gauge looks at the memory of the instances.
 type gauge struct {
@@ -81,6 +81,9 @@ func (g *gauge) enter(p phase) {
 func (g *gauge) bounded(bound int64) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if slices.Max(append(g.peaks[duringAway], 0)) == 0 {
+		return errors.New("the memory of no instance was seen while the target was away: /proc is needed for that")
+	}
 	var err error
 	for i, during := range g.peaks[duringAway] {
 		var before int64

@@ -379,6 +379,9 @@ func TestMemoryIsBounded(t *testing.T) {
 	g.take(0, 100<<20)
 	g.take(1, 100<<20)
 	g.take(1, 90<<20)
+	if err := g.bounded(50 << 20); err == nil {
+		t.Error("bounded, though nothing was seen while the target was away")
+	}
 	g.enter(duringAway)
 	g.take(0, 120<<20)
 	g.take(1, 150<<20)
