@@ -151,6 +151,7 @@ var reasons = []struct{ words, reason string }{
 	{"ended before everything was acknowledged", "stop timeout"},
 	{noSpace, "state disk full"},
 	{"connection refused", "Kafka out of reach"},
+	{"connection reset by peer", "Kafka out of reach"},
 	{"EOF", "Kafka out of reach"},
 	{"run out of available brokers", "Kafka out of reach"},
 	{"i/o timeout", "Kafka out of reach"},

@@ -118,9 +118,10 @@ func TestStall(t *testing.T) {
 
 func TestReasons(t *testing.T) {
 	for line, want := range map[string]string{
-		"vibe-bridge: this instance stood still for 12s, and": "paused for too long (G3)",
-		"vibe-bridge: dial tcp: connection refused":           "Kafka out of reach",
-		"vibe-bridge: something new":                          "other",
+		"vibe-bridge: this instance stood still for 12s, and":                                            "paused for too long (G3)",
+		"vibe-bridge: dial tcp: connection refused":                                                      "Kafka out of reach",
+		"vibe-bridge: source cluster: read tcp 127.0.0.1:1->127.0.0.1:2: read: connection reset by peer": "Kafka out of reach",
+		"vibe-bridge: something new":                                                                     "other",
 	} {
 		if got := reasonOf(line); got != want {
 			t.Errorf("%q is %q, want %q", line, got, want)
