@@ -215,7 +215,11 @@ func (s Summary) WriteText(w io.Writer) {
 	for _, reason := range slices.Sorted(maps.Keys(s.LastLines)) {
 		fmt.Fprintf(w, "  %s: %s\n", reason, s.LastLines[reason])
 	}
-	if s.Passed {
+	switch {
+	case s.Passed && s.Stopped:
+		fmt.Fprintln(w, "PASSED, as far as it went")
+		return
+	case s.Passed:
 		fmt.Fprintln(w, "PASSED")
 		return
 	}
