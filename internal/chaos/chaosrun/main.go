@@ -80,7 +80,10 @@ func configOf(args []string, stderr io.Writer) (chaos.Config, error) {
 		return c, fmt.Errorf("-target %q: want shared or own", *target)
 	}
 	c.OwnTarget = *target == "own"
-	if *away != 0 {
+	if *away < 0 {
+		return c, fmt.Errorf("-away %s: want more than 0", *away)
+	}
+	if *away > 0 {
 		c = c.AwayFor(*away)
 	}
 	var err error
