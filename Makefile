@@ -10,7 +10,11 @@ RUNS         ?= 40000
 KILLS        ?= 200
 INSTANCES    ?= 2
 FAULTS       ?=
-SEED         ?= $(if $(filter chaos,$(MAKECMDGOALS)),1,100000)
+BROKERS      ?= 1
+TARGET       ?= shared
+MINUTES      ?= 30
+RATE         ?= 100
+SEED         ?= $(if $(filter chaos away,$(MAKECMDGOALS)),1,100000)
 
 export GOFLAGS ?= -buildvcs=false
 
@@ -49,15 +53,20 @@ model: ## Run RUNS random histories from SEED on against the reference (40000 ta
 .PHONY: chaos
 chaos: ## Kill instances KILLS times while data flows, with other faults, and check what came out (docs/reliability.md)
 	@$(GO) build -o build/chaosrun ./internal/chaos/chaosrun
-	@build/chaosrun -kills $(KILLS) -seed $(SEED) -instances $(INSTANCES) -faults "$(FAULTS)"
+	@build/chaosrun -kills $(KILLS) -seed $(SEED) -instances $(INSTANCES) -faults "$(FAULTS)" -brokers $(BROKERS) -target $(TARGET) -rate $(RATE)
 
 .PHONY: chaos-short
-chaos-short: ## The short form of chaos, on a real Kafka of its own
-	$(GO) test -count=1 -tags chaos -timeout 10m -run TestFaultsWhileDataFlows -v ./internal/chaos
+chaos-short: ## The short form of chaos, which is part of make test, alone
+	$(GO) test -count=1 -timeout 10m -run TestFaultsWhileDataFlows -v ./internal/chaos
 
 .PHONY: chaos-planted
-chaos-planted: ## See that the short form of chaos finds a bug that is planted
-	VIBE_BRIDGE_CHAOS_PLANTED=1 $(GO) test -count=1 -tags chaos -timeout 10m -run TestPlantedBugIsFound -v ./internal/chaos
+chaos-planted: ## See that chaos finds a bug that is planted; part of make test, too
+	$(GO) test -count=1 -timeout 10m -run TestPlantedBugIsFound -v ./internal/chaos
+
+.PHONY: away
+away: ## Have the target cluster away for MINUTES under a load of RATE, and see that memory stays bounded and all arrives
+	@$(GO) build -o build/chaosrun ./internal/chaos/chaosrun
+	@build/chaosrun -away $(MINUTES)m -rate $(RATE) -seed $(SEED) -instances $(INSTANCES) -dir build/away
 
 .PHONY: lint
 lint: ## Check formatting, vet, staticcheck, and that generated code is what its sources say

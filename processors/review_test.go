@@ -49,7 +49,8 @@ func TestDirectoryThatChangedWhileTheInstanceWasDown(t *testing.T) {
 	before := h.newestSlim(mapping.Events, stale)
 	h.leave(in)
 
-	// The hold of the waiting event is over, so every sweep of its partition sends a command.
+	// The hold of the waiting event is over, so the first sweep of its partition sends a command. It looks at the other
+	// partition before that has arrived.
 	h.cfg.Rules = holeRules()
 	h.cfg.Rules.Directory = categories(t, "Театр")
 	h.cfg.SweepInterval = 10 * time.Millisecond
@@ -58,7 +59,7 @@ func TestDirectoryThatChangedWhileTheInstanceWasDown(t *testing.T) {
 	table.awaitHit(t)
 	commands := func() int64 { return kafkatest.EndOffsets(t, h.target.Addrs, h.loop)[recovered] }
 	swept := commands()
-	kafkatest.Eventually(t, "three sweeps", func() bool { return commands() >= swept+3 })
+	kafkatest.Eventually(t, "a sweep", func() bool { return commands() > swept })
 	table.release()
 	kafkatest.Eventually(t, "the event to go out by the new directory", func() bool {
 		return !bytes.Equal(h.newestSlim(mapping.Events, stale), before)

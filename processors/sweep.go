@@ -32,7 +32,8 @@ func (b *Bridge) sweep(ctx context.Context) error {
 			return nil
 		case err := <-producer.Errors():
 			s.refused(err)
-		case <-producer.Successes():
+		case m := <-producer.Successes():
+			s.acknowledged(m)
 		case <-tick.C:
 			s.all(ctx)
 		}
@@ -46,12 +47,35 @@ type sweeper struct {
 	b        *Bridge
 	producer sarama.AsyncProducer
 	reviewed map[int32]review // by partition
+	asked    map[int32]asked  // by partition
 	checked  time.Time        // when the ends of the changelogs were last looked at
 	err      error            // the first refused command
 }
 
 func newSweeper(b *Bridge, producer sarama.AsyncProducer) *sweeper {
-	return &sweeper{b: b, producer: producer, reviewed: map[int32]review{}}
+	return &sweeper{b: b, producer: producer, reviewed: map[int32]review{}, asked: map[int32]asked{}}
+}
+
+// asked is what the gate was told of a partition.
+type asked struct {
+	open   int   // commands that are not acknowledged by the brokers
+	behind int64 // offset behind the last that is; 0: none was
+}
+
+func (s *sweeper) acknowledged(m *sarama.ProducerMessage) {
+	a := s.asked[m.Partition]
+	s.asked[m.Partition] = asked{max(a.open-1, 0), max(a.behind, m.Offset+1)}
+}
+
+// answered tells whether the gate has done all that it was told of a partition. Until then the same keys would be
+// found due again: a gate that waits for a cluster, or is slower than the sweep, would be told the same without end.
+func (s *sweeper) answered(partition int32) bool {
+	a := s.asked[partition]
+	if a.open > 0 {
+		return false
+	}
+	g := s.b.gate.Load()
+	return a.behind == 0 || g != nil && g.tracker.Settled(loopOf(s.b.topics.gateGroup()), partition) >= a.behind
 }
 
 func (s *sweeper) refused(err *sarama.ProducerError) {
@@ -89,8 +113,10 @@ func (s *sweeper) all(ctx context.Context) {
 			delete(s.reviewed, p)
 			continue
 		}
-		if err := s.due(ctx, st); err != nil {
-			continue
+		if s.answered(p) {
+			if err := s.due(ctx, p, st); err != nil {
+				continue
+			}
 		}
 		s.review(ctx, p, st)
 	}
@@ -116,14 +142,14 @@ func (s *sweeper) checkEnds(ctx context.Context) {
 	}
 }
 
-func (s *sweeper) due(ctx context.Context, st *store.Store) error {
+func (s *sweeper) due(ctx context.Context, partition int32, st *store.Store) error {
 	var keys []string
 	err := st.ScanDue(time.Now().UnixMilli(), sweepPage, func(key string, _ store.Waiting) bool {
 		keys = append(keys, key)
 		return true
 	})
 	for _, key := range keys {
-		s.recheck(ctx, key)
+		s.recheck(ctx, partition, key)
 	}
 	return err
 }
@@ -147,7 +173,7 @@ func (s *sweeper) review(ctx context.Context, partition int32, st *store.Store) 
 			break
 		}
 		if drifted, err := rules.EventDrifted(value); err == nil && drifted {
-			s.recheck(ctx, key)
+			s.recheck(ctx, partition, key)
 		}
 		after = key
 	}
@@ -173,7 +199,7 @@ func nextEvent(st *store.Store, after string) (key string, value []byte, err err
 	}
 }
 
-func (s *sweeper) recheck(ctx context.Context, key string) {
+func (s *sweeper) recheck(ctx context.Context, partition int32, key string) {
 	loop := mapping.Recheck(key)
 	m := &sarama.ProducerMessage{
 		Topic: loopOf(s.b.topics.gateGroup()),
@@ -182,8 +208,12 @@ func (s *sweeper) recheck(ctx context.Context, key string) {
 	for {
 		select {
 		case s.producer.Input() <- m:
+			a := s.asked[partition]
+			a.open++
+			s.asked[partition] = a
 			return
-		case <-s.producer.Successes():
+		case m := <-s.producer.Successes():
+			s.acknowledged(m)
 		case err := <-s.producer.Errors():
 			s.refused(err)
 		case <-ctx.Done():

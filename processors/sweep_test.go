@@ -30,6 +30,27 @@ func TestSweepWaitsForTheRecoveryOfAStore(t *testing.T) {
 	w.expect("when it was reviewed")
 }
 
+// What is due stays due until the gate has done what it was told. A gate that waits for a cluster must not be told the
+// same at every sweep: that filled its loop topic with millions of commands.
+func TestSweepWaitsForTheGate(t *testing.T) {
+	w := newSweptStore(t)
+	loop := loopOf(w.b.topics.gateGroup())
+	session := newStubSession(t, loop, 7)
+	w.b.gate.Store(newGroup(w.b, w.b.topics.gateGroup(), session.tracker, w.b.stores))
+	w.open()
+	w.set("e/o", &statepb.Row{State: &statepb.Row_Order{Order: &statepb.OrderState{
+		Entity: &statepb.Entity{Wait: &statepb.Wait{Reason: int32(mapping.WaitSet), Since: 1, Deadline: 1}},
+	}}})
+	w.recovered()
+	w.expect("for the first time", "e/o")
+	w.expect("before the command is acknowledged")
+	w.sweeper.acknowledged(&sarama.ProducerMessage{Topic: loop, Offset: 7})
+	w.expect("before the gate has done it")
+	session.tracker.Begin(loop, 0, 7)
+	session.asGokaSeesIt.MarkMessage(&sarama.ConsumerMessage{Topic: loop, Offset: 7}, "")
+	w.expect("when the gate has done it, and it is still due", "e/o")
+}
+
 // What an instance shows as waiting is not what a store that is being filled has so far.
 func TestWaitingOfARecoveredStore(t *testing.T) {
 	w := newSweptStore(t)

@@ -2,9 +2,28 @@
 // records flow, and has an independent checker (package verify, through the command) judge what came out.
 //
 //	writer ──────────────▶ Kafka ◀── proxy ◀── instance 1, 2, … (processes of the real binary)
-//	 (season, hostile)       ▲          ▲            ▲
-//	                      kill -9    cut, delay,  kill -9, SIGSTOP, SIGTERM,
-//	                                 stall        state deleted, one more
+//	 (season, hostile)   (one, three,   ▲            ▲
+//	                     or two of them)│         kill -9, SIGSTOP, SIGTERM, one more,
+//	                         ▲       cut, delay,  state deleted, disk full
+//	                    kill -9,     stall, half-open,
+//	                    leaders move limited
+//
+// Kinds of faults, all drawn from the seed with their times:
+//
+//	kill     kill -9 of an instance or of all, at times with acknowledgements held up before, so that much is on its way
+//	wipe     the same, and its state folder is deleted
+//	pause    SIGSTOP for longer than the session, then SIGCONT: it has to notice
+//	rolling  SIGTERM to one after the other
+//	scale    one more instance comes, and goes
+//	broker   kill -9 of a broker, started again on its data; of three, the others have to do meanwhile
+//	cut      all connections are closed
+//	delay    what comes from Kafka is late
+//	stall    nothing passes between one instance and Kafka for longer than its session, and arrives after all
+//	half     connections accept everything, and what goes one way is swallowed; at last they are reset
+//	limit    connections pass 8 to 128 KiB/s
+//	full     the file system of an instance's state is full, and has space again (needs a tmpfs)
+//	leader   one broker is made leader and coordinator of everything; half the time it is killed then (needs three brokers)
+//	away     the cluster of the slim topics is killed for minutes; half the time an instance is, too (needs a target of its own)
 //
 // A run draws its faults from a seed, so that it can be repeated: equal configurations give equal schedules, though not
 // equal times. When the last fault is over it waits until nothing is on its way, and fails unless `vibe-bridge verify`
@@ -22,5 +41,7 @@
 //	cluster.go   Kafka, topics and configuration files
 //	writer.go    the load
 //	watch.go     whether slim records come
+//	gauge.go     memory of the instances
+//	disk_*.go    a file system for one instance's state
 //	judge.go     what the run has shown
 package chaos

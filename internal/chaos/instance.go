@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,10 +34,14 @@ type instance struct {
 	dir, config string
 	log         string
 	r           *run
+	disk        *disk       // of its state; nil: an ordinary folder
+	diskFull    atomic.Bool // it may say so, and end
 
 	cancel context.CancelFunc
 	over   chan struct{} // closed when nothing starts it any more
 	resume chan struct{}
+
+	lastEnd string // what it said when it last ended by itself; for its supervisor alone
 
 	mu   sync.Mutex
 	proc *process // nil before the first
@@ -100,7 +105,7 @@ func (in *instance) launch() (*process, error) {
 		return nil, err
 	}
 	p := &process{done: make(chan struct{}), from: at, calm: !in.r.weather.rough()}
-	p.cmd = exec.Command(in.r.binary, "run", "--config", in.config)
+	p.cmd = program(context.Background(), in.r.binary, "run", "--config", in.config)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this program alone
 	endWithParent(p.cmd.SysProcAttr)
@@ -122,12 +127,16 @@ func (in *instance) launch() (*process, error) {
 func (in *instance) endedByItself(p *process) error {
 	code, line := p.cmd.ProcessState.ExitCode(), in.lastLine(p)
 	unreachable := code == 2 && (!p.calm || in.r.weather.rough())
-	in.r.note("%s ended by itself with code %d: %s", in.name(), code, shorten(line, 300))
-	if code != 1 && !unreachable {
+	full := strings.Contains(line, noSpace)
+	if in.lastEnd != line { // one that cannot start says the same every second
+		in.r.note("%s ended by itself with code %d: %s", in.name(), code, shorten(line, 300))
+		in.lastEnd = line
+	}
+	if code != 1 && !unreachable && !(full && code == 2) {
 		return fmt.Errorf("ended with %s: %s", p.cmd.ProcessState, line)
 	}
 	reason := reasonOf(line)
-	if unreachable {
+	if unreachable && !full {
 		reason = "start while Kafka was out of reach (code 2)"
 	}
 	in.r.selfEnded(reason, line)
@@ -140,7 +149,9 @@ var reasons = []struct{ words, reason string }{
 	{"another instance wrote", "another instance wrote (G1)"},
 	{"had to give its partitions up", "could not give partitions up in time (G4)"},
 	{"ended before everything was acknowledged", "stop timeout"},
+	{noSpace, "state disk full"},
 	{"connection refused", "Kafka out of reach"},
+	{"connection reset by peer", "Kafka out of reach"},
 	{"EOF", "Kafka out of reach"},
 	{"run out of available brokers", "Kafka out of reach"},
 	{"i/o timeout", "Kafka out of reach"},
@@ -156,19 +167,34 @@ func reasonOf(line string) string {
 }
 
 // said tells whether the process wrote the words.
-func (in *instance) said(p *process, words string) bool {
-	b, err := os.ReadFile(in.log)
-	return err == nil && int64(len(b)) > p.from && bytes.Contains(b[p.from:], []byte(words))
+func (in *instance) said(p *process, words string) bool { return in.saidSince(p.from, words) }
+
+func (in *instance) saidSince(from int64, words string) bool {
+	b, err := readFrom(in.log, from)
+	return err == nil && bytes.Contains(b, []byte(words))
 }
 
 // lastLine is the last one that the process wrote.
 func (in *instance) lastLine(p *process) string {
-	b, err := os.ReadFile(in.log)
-	if err != nil || int64(len(b)) < p.from {
+	b, err := readFrom(in.log, p.from)
+	if err != nil {
 		return "its log cannot be read"
 	}
-	lines := bytes.Split(bytes.TrimSpace(b[p.from:]), []byte("\n"))
+	lines := bytes.Split(bytes.TrimSpace(b), []byte("\n"))
 	return string(lines[len(lines)-1])
+}
+
+// readFrom reads a file from some place on.
+func readFrom(path string, from int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if _, err := f.Seek(from, io.SeekStart); err != nil {
+		return nil, err
+	}
+	return io.ReadAll(f)
 }
 
 func shorten(s string, most int) string {
@@ -245,8 +271,19 @@ func (in *instance) again(ctx context.Context) error {
 	}
 }
 
-// wipe deletes the state folder of an instance that rests.
-func (in *instance) wipe() error { return os.RemoveAll(filepath.Join(in.dir, "state")) }
+func (in *instance) stateDir() string { return filepath.Join(in.dir, "state") }
+
+// wipe deletes what is in the state folder of an instance that rests.
+func (in *instance) wipe() error {
+	entries, err := os.ReadDir(in.stateDir())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(in.stateDir(), e.Name())))
+	}
+	return err
+}
 
 // pause is false when ctx ends before the time is over.
 func pause(ctx context.Context, d time.Duration) bool {

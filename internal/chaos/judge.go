@@ -10,7 +10,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,10 +27,14 @@ import (
 type Summary struct {
 	Seed      uint64         `json:"seed"`
 	Instances int            `json:"instances"`
+	Brokers   int            `json:"brokers"`
+	OwnTarget bool           `json:"own_target"` // the slim topics have a cluster of their own
 	Passed    bool           `json:"passed"`
 	Failure   string         `json:"failure,omitempty"`
 	Seconds   float64        `json:"seconds"`
-	Faults    map[Kind]int   `json:"faults"` // that were survived
+	Scheduled int            `json:"faults_scheduled"`
+	Stopped   bool           `json:"stopped"` // before all faults were done, by whoever started the run
+	Faults    map[Kind]int   `json:"faults"`  // that were survived
 	Legacy    int            `json:"legacy_records"`
 	Slim      int            `json:"slim_records"`
 	Keys      int            `json:"slim_keys"`
@@ -40,13 +43,15 @@ type Summary struct {
 	Waiting   int            `json:"waiting"`    // rightly, says verify
 	// Undecidable is what the topics do not let anybody decide. Ordered is how many orders and refunds were held
 	// against what they need, by position.
-	Undecidable  int               `json:"undecidable"`
-	Ordered      int               `json:"order_checked"`
-	Comparable   bool              `json:"order_comparable"`
-	Unbalanced   map[string]int64  `json:"unbalanced"` // accounts, by legacy topic
-	LongestStall float64           `json:"longest_stall_seconds"`
-	SelfEnded    map[string]int    `json:"self_ended"`
-	LastLines    map[string]string `json:"last_lines"` // of an instance that ended by itself, one by reason
+	Undecidable  int              `json:"undecidable"`
+	Ordered      int              `json:"order_checked"`
+	Comparable   bool             `json:"order_comparable"`
+	Unbalanced   map[string]int64 `json:"unbalanced"` // accounts, by legacy topic
+	LongestStall float64          `json:"longest_stall_seconds"`
+	// Memory is the most resident memory of each instance in MB, before, while and after the target was away.
+	Memory    map[string][]int64 `json:"memory_mb"`
+	SelfEnded map[string]int     `json:"self_ended"`
+	LastLines map[string]string  `json:"last_lines"` // of an instance that ended by itself, one by reason
 }
 
 // settle ends the load, waits until nothing is on its way, and judges.
@@ -70,19 +75,29 @@ func (r *run) settle(ctx context.Context) error {
 		return err
 	}
 	r.note("nothing is on its way any more")
+	if r.cfg.Brokers > 1 { // times of append tell an order on one broker; here all have the same clock
+		if err := r.target.lead(ctx, 1, slimTopics()...); err != nil {
+			return err
+		}
+	}
 	verified := r.verify(ctx)
 	return errors.Join(verified, r.countSlim(ctx), balance)
 }
 
+// toRead is the cluster as the packages of the bridge see it.
+func (k *cluster) toRead() kafka.Cluster {
+	return kafka.Cluster{Brokers: k.direct, Replication: int16(len(k.doors))}.WithDefaults()
+}
+
 // drain waits until nothing is on its way, and then tells whether the accounts balance.
 func (r *run) drain(ctx context.Context) (balance, err error) {
-	target := kafka.Cluster{Brokers: []string{r.kafka.direct}, Replication: 1}.WithDefaults()
-	admins, closeAdmins, err := processors.OpenAdmins(target, target, target)
+	source, target := r.kafka.toRead(), r.target.toRead()
+	admins, closeAdmins, err := processors.OpenAdmins(source, source, target)
 	if err != nil {
 		return nil, err
 	}
 	defer closeAdmins()
-	report, err := processors.WaitDrained(ctx, admins, processors.Config{Topics: topics(), Source: target, State: target, Target: target}, nil)
+	report, err := processors.WaitDrained(ctx, admins, processors.Config{Topics: topics(), Source: source, State: source, Target: target}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +118,7 @@ func (r *run) verify(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, r.binary, "verify", "--json", "--config", r.direct, "--grace", verifyGrace.String(), "--examples", "20")
+	cmd := program(ctx, r.binary, "verify", "--json", "--config", r.direct, "--grace", r.cfg.Grace.String(), "--examples", "20")
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	failure := cmd.Run()
 	if err := writeFile(filepath.Join(r.cfg.Dir, "verify.json"), stdout.String()); err != nil {
@@ -145,7 +160,7 @@ func (r *run) take(report *verify.Report) {
 
 // countSlim counts slim records, and those that repeat.
 func (r *run) countSlim(ctx context.Context) error {
-	target := kafka.Cluster{Brokers: []string{r.kafka.direct}, Replication: 1}.WithDefaults()
+	target := r.target.toRead()
 	seed := maphash.MakeSeed()
 	for _, topic := range slimTopics() {
 		last := map[string]uint64{}
@@ -182,8 +197,8 @@ func seconds(d time.Duration) float64 { return d.Round(100 * time.Millisecond).S
 
 // WriteText prints the summary.
 func (s Summary) WriteText(w io.Writer) {
-	fmt.Fprintf(w, "seed %d, %d instances, %s\n", s.Seed, s.Instances, time.Duration(s.Seconds*float64(time.Second)).Round(time.Second))
-	fmt.Fprintf(w, "faults survived      %s\n", counts(s.Faults))
+	fmt.Fprintf(w, "seed %d, %d instances, %d brokers%s, %s\n", s.Seed, s.Instances, s.Brokers, s.ownTarget(), time.Duration(s.Seconds*float64(time.Second)).Round(time.Second))
+	fmt.Fprintf(w, "faults survived      %s%s\n", counts(s.Faults), s.ofScheduled())
 	fmt.Fprintf(w, "legacy records       %d\n", s.Legacy)
 	fmt.Fprintf(w, "slim records         %d of %d keys, %d of them repeat what was said before\n", s.Slim, s.Keys, s.Repeats)
 	fmt.Fprintf(w, "order checked        %d (by position: %v)\n", s.Ordered, s.Comparable)
@@ -191,15 +206,43 @@ func (s Summary) WriteText(w io.Writer) {
 	fmt.Fprintf(w, "waiting rightly      %d, undecidable %d\n", s.Waiting, s.Undecidable)
 	fmt.Fprintf(w, "accounts off by      %s\n", counts(s.Unbalanced))
 	fmt.Fprintf(w, "longest stall        %.1fs\n", s.LongestStall)
+	for _, p := range []phase{beforeAway, duringAway, afterAway} {
+		if peaks := s.Memory[string(p)]; peaks != nil {
+			fmt.Fprintf(w, "most memory %-8s %v MB\n", p, peaks)
+		}
+	}
 	fmt.Fprintf(w, "ended by themselves  %s\n", counts(s.SelfEnded))
 	for _, reason := range slices.Sorted(maps.Keys(s.LastLines)) {
 		fmt.Fprintf(w, "  %s: %s\n", reason, s.LastLines[reason])
 	}
-	if s.Passed {
+	switch {
+	case s.Passed && s.Stopped:
+		fmt.Fprintln(w, "PASSED, as far as it went")
+		return
+	case s.Passed:
 		fmt.Fprintln(w, "PASSED")
 		return
 	}
 	fmt.Fprintf(w, "FAILED: %s\n", s.Failure)
+}
+
+func (s Summary) ownTarget() string {
+	if s.OwnTarget {
+		return " and one of the target"
+	}
+	return ""
+}
+
+// ofScheduled tells how much of the schedule was done, when that is not all.
+func (s Summary) ofScheduled() string {
+	done := 0
+	for _, n := range s.Faults {
+		done += n
+	}
+	if done == s.Scheduled {
+		return ""
+	}
+	return fmt.Sprintf("; %d of %d scheduled", done, s.Scheduled)
 }
 
 // counts writes what there is, in the order of its names, and "none" for nothing.

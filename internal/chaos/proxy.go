@@ -11,41 +11,64 @@ import (
 	"time"
 )
 
-// proxy is the network between the instances and Kafka. It passes bytes on, in order, and can do to them what networks do.
+// proxy is the network between the instances and Kafka, with a door for every broker. It passes bytes on, in order, and
+// can do to them what networks do.
 //
 // A link knows whose it is by the client id in the first request. What it has read from one side it delivers to the
 // other, late if need be, also when the side that sent it has gone meanwhile: so a stalled link has records
 // of a former owner arrive behind those of the next.
 type proxy struct {
-	listener net.Listener
-	running  sync.WaitGroup
+	running sync.WaitGroup
 
 	mu      sync.Mutex
-	target  string
+	doors   []*door
 	links   map[*link]struct{}
 	closed  bool
 	delay   time.Duration   // of what comes from Kafka
+	rate    int             // bytes per second of every link in each direction; 0: no limit
+	swallow *swallowing     // nil: nothing is
 	stalled map[string]bool // by client id
 	changed chan struct{}   // closed at the next change of stalled
 }
 
-func newProxy() (*proxy, error) {
+// swallowing is a half-open network: what goes one way never arrives.
+type swallowing struct {
+	client   string // "": every client
+	requests bool   // what clients send; otherwise what Kafka answers
+}
+
+// door is where the clients of one broker connect.
+type door struct {
+	p        *proxy
+	listener net.Listener
+	target   string
+}
+
+func newProxy() *proxy {
+	return &proxy{links: map[*link]struct{}{}, stalled: map[string]bool{}, changed: make(chan struct{})}
+}
+
+// open opens one more door. It leads nowhere until it is told where.
+func (p *proxy) open() (*door, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("open the proxy: %w", err)
 	}
-	p := &proxy{listener: l, links: map[*link]struct{}{}, stalled: map[string]bool{}, changed: make(chan struct{})}
-	p.running.Go(p.accept)
-	return p, nil
-}
-
-func (p *proxy) address() string { return p.listener.Addr().String() }
-
-// leadTo names the address behind the proxy.
-func (p *proxy) leadTo(target string) {
+	d := &door{p: p, listener: l}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.target = target
+	p.doors = append(p.doors, d)
+	p.running.Go(d.accept)
+	return d, nil
+}
+
+func (d *door) address() string { return d.listener.Addr().String() }
+
+// leadTo names the address behind the door.
+func (d *door) leadTo(target string) {
+	d.p.mu.Lock()
+	defer d.p.mu.Unlock()
+	d.target = target
 }
 
 // slow holds up everything from Kafka by d.
@@ -59,6 +82,45 @@ func (p *proxy) lag() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.delay
+}
+
+// limit lets no link pass more than so many bytes per second each way; 0 takes the limit away.
+func (p *proxy) limit(rate int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rate = rate
+}
+
+// transit is how long a limit keeps n bytes.
+func (p *proxy) transit(n int) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.rate == 0 {
+		return 0
+	}
+	return time.Duration(n) * time.Second / time.Duration(p.rate)
+}
+
+// half swallows what one client, or with "" every one, sends to Kafka or gets from it, until heal.
+func (p *proxy) half(client string, requests bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.swallow = &swallowing{client, requests}
+}
+
+// heal ends half and resets the links that have lost bytes: nothing sensible can pass on them any more. It returns how
+// many there were.
+func (p *proxy) heal() (reset int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.swallow = nil
+	for l := range p.links {
+		if l.lost.Load() {
+			l.reset()
+			reset++
+		}
+	}
+	return reset
 }
 
 // stall lets nothing pass on the links of a client until it is called again with false.
@@ -84,27 +146,30 @@ func (p *proxy) cut() int {
 func (p *proxy) close() {
 	p.mu.Lock()
 	p.closed = true
+	for _, d := range p.doors {
+		d.listener.Close()
+	}
 	p.mu.Unlock()
-	p.listener.Close()
 	p.cut()
 	p.running.Wait()
 }
 
-func (p *proxy) accept() {
+func (d *door) accept() {
 	for {
-		conn, err := p.listener.Accept()
+		conn, err := d.listener.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
 		if err == nil {
-			p.running.Go(func() { p.serve(conn) })
+			d.p.running.Go(func() { d.serve(conn) })
 		}
 	}
 }
 
-func (p *proxy) serve(from net.Conn) {
+func (d *door) serve(from net.Conn) {
+	p := d.p
 	p.mu.Lock()
-	target := p.target
+	target := d.target
 	p.mu.Unlock()
 	to, err := net.Dial("tcp", target)
 	if err != nil { // Kafka is away
@@ -139,6 +204,7 @@ type link struct {
 	p        *proxy
 	from, to net.Conn
 	client   atomic.Value // string
+	lost     atomic.Bool  // bytes were swallowed
 	once     sync.Once
 	gone     chan struct{}
 }
@@ -151,6 +217,16 @@ func (l *link) close() {
 	})
 }
 
+// reset closes the link as a machine does that knows nothing of it.
+func (l *link) reset() {
+	for _, c := range []net.Conn{l.from, l.to} {
+		if tcp, ok := c.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0) // it may be closed
+		}
+	}
+	l.close()
+}
+
 type chunk struct {
 	due   time.Time
 	bytes []byte
@@ -160,7 +236,7 @@ type chunk struct {
 func (l *link) pump(to, from net.Conn, requests bool) {
 	chunks := make(chan chunk, 256)
 	var delivering sync.WaitGroup
-	delivering.Go(func() { l.deliver(to, chunks) })
+	delivering.Go(func() { l.deliver(to, chunks, requests) })
 	first := requests
 	for {
 		buffer := make([]byte, 32<<10)
@@ -193,11 +269,14 @@ func (l *link) pump(to, from net.Conn, requests bool) {
 	l.from.Close() // Kafka has closed: the client shall see it. What it sent may still be on its way
 }
 
-func (l *link) deliver(to net.Conn, chunks <-chan chunk) {
-	broken := false
+func (l *link) deliver(to net.Conn, chunks <-chan chunk, requests bool) {
+	broken, swallowing := false, false
 	for c := range chunks {
-		if broken || !l.await(c.due) {
+		if broken || !l.await(c.due) || !l.await(time.Now().Add(l.p.transit(len(c.bytes)))) {
 			broken = true
+			continue
+		}
+		if swallowing = swallowing || l.swallows(requests); swallowing {
 			continue
 		}
 		if _, err := to.Write(c.bytes); err != nil {
@@ -205,6 +284,22 @@ func (l *link) deliver(to net.Conn, chunks <-chan chunk) {
 			l.close()
 		}
 	}
+}
+
+// swallows tells whether the link loses bytes from now on, and then has heal know of it.
+func (l *link) swallows(requests bool) bool {
+	l.p.mu.Lock()
+	defer l.p.mu.Unlock()
+	s := l.p.swallow
+	if s == nil || s.requests != requests {
+		return false
+	}
+	client, _ := l.client.Load().(string)
+	if s.client != "" && s.client != client {
+		return false
+	}
+	l.lost.Store(true)
+	return true
 }
 
 // await waits until a chunk may be delivered. It is false when the link was cut.

@@ -33,6 +33,8 @@ type watch struct {
 	stop context.CancelFunc
 	done chan struct{}
 
+	blind time.Duration // since when nothing could be seen
+
 	mu    sync.Mutex
 	stall stall
 }
@@ -58,23 +60,35 @@ func (w *watch) look(ctx context.Context, since time.Duration) {
 	if w.r.weather.rough() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	ends, err := w.r.kafka.ends(ctx, slimTopics()...)
-	if err != nil {
+	ends, unread, err := w.read(ctx)
+	if w.r.weather.rough() || ctx.Err() != nil {
 		return
 	}
-	unread, err := w.r.kafka.unread(ctx)
-	if err != nil {
+	bound := w.r.cfg.StallBound
+	if err != nil { // for once: Kafka may only just be back
+		if w.blind += since; w.blind > bound {
+			w.r.fail(fmt.Errorf("it cannot be seen whether records come, for %s: %w", w.blind.Round(time.Second), err))
+		}
 		return
 	}
-	expected := unread > 0 && w.r.anyAlive() && !w.r.weather.rough()
+	w.blind = 0
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.stall.look(ends, expected, since)
-	if bound := w.r.cfg.StallBound; w.stall.current > bound {
+	w.stall.look(ends, unread > 0 && w.r.anyAlive(), since)
+	if w.stall.current > bound {
 		w.r.fail(fmt.Errorf("no slim record for %s, with %d legacy records waiting", w.stall.current.Round(time.Second), unread))
 	}
+}
+
+// read returns the end of the slim topics and the number of legacy records that wait.
+func (w *watch) read(ctx context.Context) (ends, unread int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if ends, err = w.r.target.ends(ctx, slimTopics()...); err != nil {
+		return 0, 0, err
+	}
+	lag, err := w.r.kafka.lag(ctx)
+	return ends, lag.legacy, err
 }
 
 // seen is the number of slim records at the last look.
@@ -84,11 +98,17 @@ func (w *watch) seen() int64 {
 	return w.stall.last
 }
 
+func (w *watch) longest() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.stall.Longest.Round(100 * time.Millisecond)
+}
+
 // progress waits until slim records come, but no longer than the bound on stalls, which fails the run by itself.
 func (w *watch) progress(ctx context.Context) {
 	before := w.seen()
 	limit := time.Now().Add(w.r.cfg.StallBound)
-	for time.Now().Before(limit) && pause(ctx, watchInterval) {
+	for time.Now().Before(limit) && !w.r.stopped() && pause(ctx, watchInterval) {
 		if w.seen() > before {
 			return
 		}

@@ -20,6 +20,9 @@ func (w *weather) end() {
 	w.faults--
 }
 
+// endOnce is end, for several who may be the first to say so.
+func (w *weather) endOnce() func() { return sync.OnceFunc(w.end) }
+
 func (w *weather) rough() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -65,7 +65,7 @@ func (in Instance) Status() (Status, error) {
 }
 
 // Listeners returns the addresses of each listener, by its name: CLIENT, INTERNAL (always plain), CONTROLLER, and
-// PROXIED where Options.Advertised is set: where the proxy has to connect to.
+// PROXIED where Options.Advertised is set: where the proxy has to connect to. They stand in the order of the nodes.
 func (in Instance) Listeners() (map[string][]string, error) {
 	nodes, err := in.nodes()
 	if err != nil {
@@ -83,6 +83,9 @@ func (in Instance) Listeners() (map[string][]string, error) {
 	}
 	return all, nil
 }
+
+// PID is the process id of a node, counted from 1, or 0 when it does not run.
+func (in Instance) PID(node int) (int, error) { return in.node(node).runningPID() }
 
 // Stop ends the nodes, by process id, and waits until they are gone. A node that has not ended after grace is
 // killed: its data are wiped at the next start anyway. Stopping what does not run is no error.

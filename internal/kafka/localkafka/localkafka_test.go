@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,6 +49,52 @@ func TestStartAndStop(t *testing.T) {
 	k.StartAgain()
 	if n := len(kafkatest.EndOffsets(t, k.Addrs, "t")); n != 5 {
 		t.Errorf("%d partitions after a restart that keeps the data, want 5", n)
+	}
+}
+
+// One broker of three can crash and come back on its data while the others go on.
+func TestOneNodeOfThree(t *testing.T) {
+	k := kafkatest.StartOwnKafka(t, localkafka.Options{Nodes: 3, Heap: "256m"})
+	in := k.Instance
+	root, err := localkafka.Root(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := in.StartNode(t.Context(), root, 2, localkafka.Options{Heap: "256m", Bound: true}); err == nil || !strings.Contains(err.Error(), "runs already") {
+		t.Errorf("start of a node that runs: %v", err)
+	}
+	before := status(t, in)
+	pid, err := in.PID(2)
+	if err != nil || !slices.Contains(before.PIDs, pid) {
+		t.Fatalf("node 2 is process %d (%v), want one of %v", pid, err, before.PIDs)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); pid != 0 && time.Now().Before(deadline); runtime.Gosched() {
+		if pid, err = in.PID(2); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if st := status(t, in); st.Running || len(st.PIDs) != 2 {
+		t.Errorf("status with one node killed: %+v", st)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	if err := in.StartNode(ctx, root, 2, localkafka.Options{Heap: "256m", Bound: true}); err != nil {
+		t.Fatal(err)
+	}
+	after := status(t, in)
+	if !after.Running || after.PIDs[0] != before.PIDs[0] || after.PIDs[1] == before.PIDs[1] || after.PIDs[2] != before.PIDs[2] {
+		t.Errorf("status %+v, before %+v: want the second process to be new", after, before)
+	}
+}
+
+func TestOneAddressToAdvertisePerNode(t *testing.T) {
+	in := localkafka.Instance{Dir: t.TempDir()}
+	_, err := in.Start(t.Context(), t.TempDir(), localkafka.Options{Nodes: 3, Advertised: []string{"127.0.0.1:1"}})
+	if err == nil || !strings.Contains(err.Error(), "1 addresses to advertise for 3 nodes") {
+		t.Errorf("error %v", err)
 	}
 }
 

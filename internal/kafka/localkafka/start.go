@@ -38,14 +38,16 @@ type Options struct {
 	// Bound ends the brokers when the calling process ends, however that happens (on Linux; elsewhere it
 	// does nothing): for tests, which may be killed.
 	Bound bool
-	// Advertised adds a listener PROXIED that tells its clients to connect to this address, at which a proxy of the
-	// caller's listens. For one node.
-	Advertised string
+	// Advertised adds a listener PROXIED to every node that tells its clients to connect to the node's address here,
+	// at which a proxy of the caller's listens: one address per node, in their order.
+	Advertised []string
 	// Heap is the JVM's limit, for example "1g" (the default).
 	Heap string
 	// Log receives a few lines of progress; nil drops them.
 	Log io.Writer
 }
+
+const defaultHeap = "1g"
 
 // startTries bounds the attempts of a start. A port found free can be taken by somebody else before
 // the broker binds it; a new attempt picks new ones.
@@ -64,10 +66,13 @@ func (in Instance) Start(ctx context.Context, root string, o Options) ([]string,
 		o.Nodes = 1
 	}
 	if o.Heap == "" {
-		o.Heap = "1g"
+		o.Heap = defaultHeap
 	}
 	if o.Log == nil {
 		o.Log = io.Discard
+	}
+	if n := len(o.Advertised); n > 0 && n != o.Nodes {
+		return nil, fmt.Errorf("start the local Kafka: %d addresses to advertise for %d nodes", n, o.Nodes)
 	}
 	unlock, err := in.lock()
 	if err != nil {
@@ -133,7 +138,7 @@ func (in Instance) start(ctx context.Context, root string, jars Jars, o Options)
 			return nil, err
 		}
 	}
-	if err := waitReady(ctx, internal, exited); err != nil {
+	if err := waitReady(ctx, internal, len(internal), exited); err != nil {
 		return nil, err
 	}
 	fmt.Fprintf(o.Log, "Kafka is ready after %.1f s; its logs are in %s\n", time.Since(began).Seconds(), in.Dir)
@@ -142,6 +147,45 @@ func (in Instance) start(ctx context.Context, root string, jars Jars, o Options)
 		return nil, fmt.Errorf("record the addresses of the local Kafka: %w", err)
 	}
 	return client, nil
+}
+
+// StartNode starts one node of a cluster of several on its data, beside those that run, and waits until it answers and
+// knows them all. Of the options, Heap, Bound and Log count. A node that runs already is an error.
+func (in Instance) StartNode(ctx context.Context, root string, id int, o Options) error {
+	abs, err := filepath.Abs(in.Dir)
+	if err != nil {
+		return fmt.Errorf("start node %d of the local Kafka: %w", id, err)
+	}
+	in.Dir = abs
+	if o.Heap == "" {
+		o.Heap = defaultHeap
+	}
+	unlock, err := in.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	pid, err := in.PID(id)
+	if err != nil {
+		return err
+	}
+	if pid != 0 {
+		return fmt.Errorf("start node %d of the local Kafka: it runs already (process %d)", id, pid)
+	}
+	n := in.node(id)
+	l, err := n.listeners()
+	if err != nil {
+		return err
+	}
+	exited := make(chan error, 1)
+	if err := n.launch(root, CheckoutJars(root), o, exited); err != nil {
+		return err
+	}
+	nodes, err := in.nodes()
+	if err != nil {
+		return err
+	}
+	return waitReady(ctx, []string{l["INTERNAL"]}, len(nodes), exited)
 }
 
 // nodeConfig fills deploy/kafka/server.properties.tmpl.
@@ -180,10 +224,13 @@ func (in Instance) configure(ctx context.Context, root string, jars Jars, o Opti
 	for i := range configs {
 		configs[i] = nodeConfig{
 			NodeID: i + 1, ClientPort: ports[4*i], InternalPort: ports[4*i+1], ControllerPort: ports[4*i+2],
-			ProxiedPort: ports[4*i+3], Advertised: o.Advertised,
+			ProxiedPort: ports[4*i+3],
 			DataDir:     filepath.Join(in.node(i+1).dir, "data"),
 			Replication: min(3, o.Nodes), MinISR: min(2, o.Nodes),
 			Extra: strings.TrimSpace(o.ExtraConfig), ExtraName: o.ExtraName,
+		}
+		if len(o.Advertised) > 0 {
+			configs[i].Advertised = o.Advertised[i]
 		}
 		voters = append(voters, fmt.Sprintf("%d@127.0.0.1:%d", i+1, configs[i].ControllerPort))
 	}
@@ -318,8 +365,8 @@ func (n node) listeners() (map[string]string, error) {
 	return nil, fmt.Errorf("read the properties of %s: no line listeners=", n.dir)
 }
 
-// waitReady returns when every node serves metadata that lists all nodes.
-func waitReady(ctx context.Context, addrs []string, exited <-chan error) error {
+// waitReady returns when every address serves metadata that lists all nodes.
+func waitReady(ctx context.Context, addrs []string, nodes int, exited <-chan error) error {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	var last error
@@ -331,15 +378,15 @@ func waitReady(ctx context.Context, addrs []string, exited <-chan error) error {
 			return fmt.Errorf("wait for the local Kafka: %w: last answer: %v", context.Cause(ctx), last)
 		case <-tick.C:
 		}
-		if last = ready(ctx, addrs); last == nil {
+		if last = ready(ctx, addrs, nodes); last == nil {
 			return nil
 		}
 	}
 }
 
-func ready(ctx context.Context, addrs []string) error {
+func ready(ctx context.Context, addrs []string, nodes int) error {
 	for _, addr := range addrs {
-		if err := nodeReady(ctx, addr, len(addrs)); err != nil {
+		if err := nodeReady(ctx, addr, nodes); err != nil {
 			return err
 		}
 	}
