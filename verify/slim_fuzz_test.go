@@ -1,0 +1,79 @@
+package verify
+
+import (
+	"bytes"
+	"reflect"
+	"testing"
+
+	"github.com/ticketscloud/vibe-bridge/slim"
+)
+
+// FuzzSlimAgree holds the two readers of slim records against each other: package
+// slim's and the plain one here. For any bytes: neither panics; a value with which
+// the plain reader finds no fault is read and valid there too; and what slim
+// writes of a valid value it reads, nobody finds a fault with, and both write it to
+// the same bytes.
+func FuzzSlimAgree(f *testing.F) {
+	for i, e := range encodings {
+		scene := seasonScene(f, 15, 0.1, e.edition, e.format)
+		seen := map[Stream]int{}
+		for _, r := range scene.written {
+			if s, ok := slimStreams[r.Topic]; ok && seen[s] < 12 && len(r.Value) < 3<<10 {
+				seen[s]++
+				f.Add(uint8(i), uint8(s-1), r.Value)
+			}
+		}
+	}
+	f.Add(uint8(0), uint8(0), []byte(`{"id":"e","name":"n","category":"show","start_at":1e2,"finish_at":2}`))
+	f.Add(uint8(2), uint8(1), []byte(`{"id":"\ud800","number":"01","customer":{"email":"","phone":"+79001234567"},"tickets":[]}`))
+	f.Fuzz(func(t *testing.T, encoding, stream uint8, value []byte) {
+		n := int(encoding) % len(encodings)
+		rules := &rules{v2: encodings[n].edition == "2.0", protobuf: encodings[n].format == "protobuf"}
+		enc := bridgeRules(encodings[n].edition, encodings[n].format).Encoding
+		switch stream % 3 {
+		case 0:
+			agree(t, enc, value, rules.parseEvent, rules.encodeEvent, slim.ParseEvent, slim.AppendEvent)
+		case 1:
+			agree(t, enc, value, rules.parseOrder, rules.encodeOrder, slim.ParseOrder, slim.AppendOrder)
+		case 2:
+			agree(t, enc, value, rules.parseRefund, rules.encodeRefund, slim.ParseRefund, slim.AppendRefund)
+		}
+	})
+}
+
+// validated is a slim value as package slim reads it.
+type validated interface{ Validate(slim.Encoding) error }
+
+func agree[P, V any](
+	t *testing.T, enc slim.Encoding, value []byte,
+	plain func([]byte) (*P, string), encode func(*P) []byte,
+	parse func(slim.Encoding, []byte) (*V, error),
+	appendTo func([]byte, slim.Encoding, *V) []byte,
+) {
+	t.Helper()
+	read, fault := plain(value)
+	if fault == "" && read == nil {
+		t.Fatal("no fault and no value")
+	}
+	record, err := parse(enc, value)
+	if err == nil {
+		err = any(record).(validated).Validate(enc)
+	}
+	if fault == "" && err != nil {
+		t.Fatalf("no fault, but package slim says: %v", err)
+	}
+	if err != nil {
+		return
+	}
+	written := appendTo(nil, enc, record)
+	again, fault := plain(written)
+	if fault != "" {
+		t.Fatalf("package slim wrote %q, which has the fault: %s", written, fault)
+	}
+	if plainly := encode(again); !bytes.Equal(plainly, written) {
+		t.Fatalf("package slim wrote %q, the plain rules %q", written, plainly)
+	}
+	if second, _ := plain(encode(again)); !reflect.DeepEqual(second, again) {
+		t.Errorf("%+v, written and read, is %+v", again, second)
+	}
+}
