@@ -10,9 +10,9 @@ import (
 
 // FuzzSlimAgree holds the two readers of slim records against each other: package
 // slim's and the plain one here. For any bytes: neither panics; a value with which
-// the plain reader finds no fault is read and valid there too; and what slim
-// writes of a valid value it reads, nobody finds a fault with, and both write it to
-// the same bytes.
+// the plain reader finds no fault is read and valid there too, and both write it to
+// the same bytes; and what slim writes of any JSON that is valid to it has no fault.
+// (In Protobuf the plain reader asks for more: ids that are there twice must agree.)
 func FuzzSlimAgree(f *testing.F) {
 	for i, e := range encodings {
 		scene := seasonScene(f, 15, 0.1, e.edition, e.format)
@@ -62,7 +62,7 @@ func agree[P, V any](
 	if fault == "" && err != nil {
 		t.Fatalf("no fault, but package slim says: %v", err)
 	}
-	if err != nil {
+	if err != nil || fault != "" && enc.Format == slim.Protobuf {
 		return
 	}
 	written := appendTo(nil, enc, record)
