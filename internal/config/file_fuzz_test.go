@@ -29,7 +29,7 @@ func FuzzFile(f *testing.F) {
 			return
 		}
 		for _, p := range first.problems {
-			if !lineOfFile.MatchString(p.Origin) || strings.Contains(p.String(), "\n") || strings.Contains(p.String(), "hunter-two") {
+			if k, _ := keyOf(p.Key); !lineOfFile.MatchString(p.Origin) || strings.Contains(p.String(), "\n") || k.secret && strings.Contains(p.Text, "hunter-two") {
 				t.Errorf("the problem is %q", p)
 			}
 		}
