@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -27,6 +28,8 @@ type group struct {
 	inputs   map[string]int32
 	byNumber map[int32]string
 	fences   sync.Map // partition to *fence, of the present session
+
+	releaseTold atomic.Int64 // see tellRelease
 }
 
 func newGroup(b *Bridge, name goka.Group, tracker *kafka.Tracker, stores *store.Registry) *group {
@@ -205,6 +208,7 @@ func (g *group) scan(ctx goka.Context, s *mapping.Scan, visit func(key string)) 
 		return
 	}
 	if seen == mapping.PageSize {
+		g.tellRelease(s, ctx.Partition(), st)
 		next := s.Next(last)
 		ctx.Loopback(next.Key, marshal(next.Command))
 	}
