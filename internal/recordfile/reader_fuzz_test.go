@@ -36,6 +36,9 @@ func FuzzReader(f *testing.F) {
 	f.Add(append(packed[:len(packed):len(packed)], packed...))
 	f.Add([]byte("\ufeff\r\n\n" + `{"topic":"t","partition":0,"offset":0,"timestamp":-1,"value":null}` + "\r\n{"))
 	f.Add([]byte{0x1f, 0x8b})
+	for _, wrong := range []string{`"value":"not base64"`, `"value":"AA==","name":"x"`, `"value":"AA==","key":{"base64":"!"}`, `"value":"AA==","headers":{"base64:!":""}`, `"value":"\q"`} {
+		f.Add([]byte(`{"topic":"t","partition":0,"offset":0,"timestamp":1,` + wrong + `}`))
+	}
 	f.Fuzz(func(t *testing.T, file []byte) {
 		r, err := NewReader("fuzz", bytes.NewReader(file))
 		if err != nil {
