@@ -57,6 +57,9 @@ func FuzzQuarantineRecord(f *testing.F) {
 	f.Add([]byte(nil), []byte(nil), "", []byte(nil), uint16(0))
 	f.Add([]byte{}, bytes.Repeat([]byte{0xff}, 2000), mapping.HeaderErrorClass, []byte("x"), uint16(10))
 	f.Add([]byte("k"), []byte{}, mapping.HeaderOmitted, []byte("-1"), uint16(65535))
+	for size := 0; size < 1000; size += 50 { // around the limit
+		f.Add([]byte("k"), make([]byte, size), "name", []byte(nil), uint16(300))
+	}
 	f.Fuzz(func(t *testing.T, key, value []byte, name string, header []byte, room uint16) {
 		raw := &sarama.ConsumerMessage{Topic: "legacy", Partition: 2, Offset: 1 << 40, Key: key, Value: value}
 		for range 1 + len(name)%3 { // headers may repeat
