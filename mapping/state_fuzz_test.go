@@ -116,6 +116,7 @@ func FuzzOrganizers(f *testing.F) {
 }
 
 func addSteps(f *testing.F) {
+	addForeignRows(f)
 	rules := simRules(slim.Edition1)
 	src := &statepb.Source{Partition: 1, Offset: 12, Time: 77}
 	inputs := [][]byte{nil}
@@ -139,6 +140,17 @@ func addSteps(f *testing.F) {
 		for _, key := range []string{"e", "e/o", "e/o/r", "%events:3"} {
 			f.Add(key, rows[n%len(rows)], rows[(n*7+3)%len(rows)], inputs[i], kinds[i], uint8(n*37))
 			n++
+		}
+	}
+}
+
+// addForeignRows adds rows of every kind, with nothing in them, under every kind of key.
+func addForeignRows(f *testing.F) {
+	recheck := marshalled(f, &statepb.Loop{})
+	for number := byte(1); number <= 7; number++ {
+		for _, key := range keySeeds {
+			f.Add(key, []byte{number<<3 | 2, 0}, []byte(nil), recheck, uint8(2), uint8(0))
+			f.Add(key, []byte{number<<3 | 2, 4, number<<3 | 2, 2, 8, 1}, []byte(nil), recheck, uint8(2), uint8(0))
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ticketscloud/vibe-bridge/directory"
 	"github.com/ticketscloud/vibe-bridge/internal/season"
+	"github.com/ticketscloud/vibe-bridge/legacyproto"
 	"github.com/ticketscloud/vibe-bridge/mapping"
 	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
 	"github.com/ticketscloud/vibe-bridge/slim"
@@ -64,6 +65,17 @@ func streamOf(t testing.TB, topic string) Stream {
 // eligible record makes the same facts as the record itself.
 func FuzzLegacyVerdict(f *testing.F) {
 	addLegacy(f, func(stream uint8, value []byte) { f.Add(stream, value) })
+	for _, m := range []*legacyproto.RefundRequest{
+		{Id: "r", Order: "o", Event: "e", Tickets: []*legacyproto.RefundRequest_Ticket{{Id: "t"}, {}}},
+		{Order: "o", Event: "e"}, {Id: "r", Event: "e"}, {Id: "r", Order: "o"}, {Id: "r", Order: "o", Event: "e"},
+	} {
+		m.Status = legacyproto.RefundRequest_APPROVED
+		value, err := proto.Marshal(m)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(uint8(Refunds), value)
+	}
 	f.Add(uint8(Orders), []byte(nil))
 	f.Add(uint8(Events), []byte{0x0a, 0x01, 'e', 0x13, 0x14})
 	f.Add(uint8(Refunds), []byte{0x10, 0x02, 0x10, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x7f})

@@ -37,6 +37,7 @@ func FuzzPageBounds(f *testing.F) {
 	f.Add("e/", "e/o", "e/o\x00")
 	f.Add("", "", "\xff\xff")
 	f.Add("\xff", "\xff\xff", "\xff\xff\x00")
+	f.Add("e/", "e/o", "e/o")
 	f.Add("e/", "a", "e/a")
 	f.Add("e/", "f", "e/a")
 	f.Fuzz(func(t *testing.T, prefix, after, key string) {
