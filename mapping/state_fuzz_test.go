@@ -98,12 +98,13 @@ func checkStable(t *testing.T, row *statepb.Row) {
 
 // FuzzGate: with any bytes for the row of a key, for that of its parent and for the
 // input, the gate gives an error or an outcome and does not panic. An outcome is
-// the same each time, writes a row that is stable and of the session's generation, and
-// emits nothing but valid records. Rows that were read are not changed.
+// the same each time, writes over a row one of its key's kind, stable and of the
+// session's generation, and emits nothing but records that can be read. Rows that
+// were read are not changed.
 func FuzzGate(f *testing.F) {
 	addSteps(f)
 	f.Fuzz(func(t *testing.T, key string, own, parent, input []byte, kind, env uint8) {
-		checkStep(t, step0{key, own, parent, input, kind % 3, env}, (*Rules).Gate)
+		checkStep(t, step0{key, own, parent, input, kind % 3, env}, (*Rules).Gate, gateKind)
 	})
 }
 
@@ -111,7 +112,7 @@ func FuzzGate(f *testing.F) {
 func FuzzOrganizers(f *testing.F) {
 	addSteps(f)
 	f.Fuzz(func(t *testing.T, key string, own, parent, input []byte, kind, env uint8) {
-		checkStep(t, step0{key, own, parent, input, kind % 4, env}, (*Rules).Organizers)
+		checkStep(t, step0{key, own, parent, input, kind % 4, env}, (*Rules).Organizers, organizersKind)
 	})
 }
 
@@ -202,7 +203,7 @@ func (s step0) read(key string) ([]byte, error) {
 
 type groupStep func(*Rules, *Env, string, Reader, proto.Message) (Outcome, error)
 
-func checkStep(t *testing.T, s step0, run groupStep) {
+func checkStep(t *testing.T, s step0, run groupStep, isKind func(string, *statepb.Row) bool) {
 	t.Helper()
 	if s.kind == 3 && ParentKey(s.key) == "" {
 		return // a membership has a key of two parts: MembershipChange gives it none other
@@ -240,6 +241,9 @@ func checkStep(t *testing.T, s step0, run groupStep) {
 		}
 	}
 	checkWritten(t, out.Value)
+	if row, err := DecodeRow(out.Value); out.Value != nil && (err != nil || own != nil && !isKind(s.key, row)) {
+		t.Errorf("wrote a row of another kind under %q: %v", s.key, row)
+	}
 }
 
 func parseSlim(enc slim.Encoding, e Emit) (any, error) {

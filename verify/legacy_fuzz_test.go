@@ -183,16 +183,20 @@ func plainChecker(t testing.TB, edition, format string) *Checker {
 // nothing of what stands in a value that it cannot read.
 func FuzzChecker(f *testing.F) {
 	scene := seasonScene(f, 12, 0.2, "1.0", "json")
-	for i, r := range scene.written {
-		if s, ok := slimStreams[r.Topic]; ok && i < 60 {
-			source := ""
-			for _, h := range r.Headers {
-				if h.Key == slim.HeaderBridgeSource {
-					source = string(h.Value)
-				}
-			}
-			f.Add(uint8(i), uint8(s), scene.legacy[i%len(scene.legacy)].Value, r.Key, r.Value, slim.HeaderBridgeSource, source)
+	legacy := map[string][]byte{}
+	for _, r := range scene.legacy {
+		legacy[slim.Source(r.Topic, r.Partition, r.Offset)] = r.Value
+	}
+	seen := map[Stream]int{}
+	for _, r := range scene.written {
+		s, ok := slimStreams[r.Topic]
+		if seen[s]++; !ok || seen[s] > 10 {
+			continue
 		}
+		source := header(record(r), slim.HeaderBridgeSource)
+		f.Add(uint8(0), uint8(s-1), legacy[source], r.Key, r.Value, slim.HeaderBridgeSource, source)
+		f.Add(uint8(seen[s]), uint8(s-1), legacy[source], r.Key, []byte("{}"), slim.HeaderSchemaVersion, "1.0")
+		f.Add(uint8(0), uint8(s-1), legacy[source], r.Key, []byte(nil), "", "")
 	}
 	f.Add(uint8(1), uint8(0), []byte{0x0a}, []byte(nil), []byte("{}"), "content-type", "")
 	f.Fuzz(func(t *testing.T, encoding, stream uint8, legacy, key, value []byte, header, text string) {
