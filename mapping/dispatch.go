@@ -257,7 +257,7 @@ func (r *Rules) Organizers(env *Env, key string, read Reader, in proto.Message) 
 		effects = Effects{rewrite: true}
 	case KindOf(key) == LedgerKind:
 		effects, err = r.ledgerStep(env, row, input)
-	case input.GetOrganizer() != nil:
+	case input.GetOrganizer() != nil && KindOf(key) == EventKind:
 		st := row.GetOrganizer()
 		if st == nil {
 			st = &statepb.OrganizerState{}
