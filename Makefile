@@ -6,7 +6,9 @@ LOCALBROKER  := $(GO) run ./internal/kafka/localbroker
 TEST_TIMEOUT ?= 20m
 TEST_FLAGS   ?=
 PACKAGES     ?= ./...
+FUZZTIME     ?= 90s
 RUNS         ?= 40000
+ORDERS       ?= 1000000
 KILLS        ?= 200
 INSTANCES    ?= 2
 FAULTS       ?=
@@ -14,7 +16,7 @@ BROKERS      ?= 1
 TARGET       ?= shared
 MINUTES      ?= 30
 RATE         ?= 100
-SEED         ?= $(if $(filter chaos away,$(MAKECMDGOALS)),1,100000)
+SEED         ?= $(if $(filter chaos away parked-run,$(MAKECMDGOALS)),1,100000)
 
 export GOFLAGS ?= -buildvcs=false
 
@@ -37,6 +39,7 @@ build: ## Build build/vibe-bridge
 .PHONY: test
 test: ## Run all tests, on the embedded broker and on a real Apache Kafka
 	@GO="$(GO)" .ci/test $(TEST_FLAGS) -timeout $(TEST_TIMEOUT) $(PACKAGES)
+	@GO="$(GO)" .ci/fuzz 2000x $(PACKAGES)
 
 .PHONY: test-short
 test-short: ## Run the tests in their short form, on the embedded broker alone
@@ -45,6 +48,15 @@ test-short: ## Run the tests in their short form, on the embedded broker alone
 .PHONY: test-race
 test-race: ## Run the short tests with the race detector
 	$(GO) test -race -short -timeout $(TEST_TIMEOUT) $(PACKAGES)
+
+.PHONY: fuzz
+fuzz: ## Fuzz every decoder for FUZZTIME each, and keep what reached new code in build/fuzz
+	@GO="$(GO)" FUZZ_CORPUS=build/fuzz FUZZ_MINIMIZE=20s .ci/fuzz $(FUZZTIME) $(PACKAGES)
+
+.PHONY: parked-run
+parked-run: ## Park ORDERS orders of one event that has not come, let it come, and measure (docs/reliability.md)
+	@$(GO) build -o build/parkedrun ./internal/parkedrun
+	@build/parkedrun -orders $(ORDERS) -seed $(SEED)
 
 .PHONY: model
 model: ## Run RUNS random histories from SEED on against the reference (40000 take half an hour)

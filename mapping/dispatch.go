@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
@@ -92,11 +93,7 @@ func (r *Rules) Gate(env *Env, key string, read Reader, in proto.Message) (Outco
 	if cmd, ok := in.(*statepb.Loop); ok && !toOneKey(cmd) {
 		return r.gateScan(env, key, read, cmd)
 	}
-	own, err := read(key)
-	if err != nil {
-		return Outcome{}, err
-	}
-	row, err := DecodeRow(own)
+	own, row, err := ownRow(read, key, gateKind)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -249,11 +246,7 @@ func (r *Rules) Organizers(env *Env, key string, read Reader, in proto.Message) 
 			return r.answerAll(key, read, in)
 		}
 	}
-	own, err := read(key)
-	if err != nil {
-		return Outcome{}, err
-	}
-	row, err := DecodeRow(own)
+	own, row, err := ownRow(read, key, organizersKind)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -264,7 +257,7 @@ func (r *Rules) Organizers(env *Env, key string, read Reader, in proto.Message) 
 		effects = Effects{rewrite: true}
 	case KindOf(key) == LedgerKind:
 		effects, err = r.ledgerStep(env, row, input)
-	case input.GetOrganizer() != nil:
+	case input.GetOrganizer() != nil && KindOf(key) == EventKind:
 		st := row.GetOrganizer()
 		if st == nil {
 			st = &statepb.OrganizerState{}
@@ -283,11 +276,7 @@ func (r *Rules) Organizers(env *Env, key string, read Reader, in proto.Message) 
 // member lets an event join or leave its organizer. Joining is answered every
 // time: an answer may have been lost.
 func (r *Rules) member(env *Env, key string, read Reader, in *statepb.Membership) (Outcome, error) {
-	own, err := read(key)
-	if err != nil {
-		return Outcome{}, err
-	}
-	row, err := DecodeRow(own)
+	own, row, err := ownRow(read, key, organizersKind)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -318,6 +307,45 @@ func (r *Rules) answerAll(key string, read Reader, cmd *statepb.Loop) (Outcome, 
 		return Outcome{}, nil
 	}
 	return Outcome{Scan: newScan(key, cmd), Answer: answer}, nil
+}
+
+// ownRow reads the row of the key that a step is about. One of another kind than the
+// key's, or with nothing in it, was not written by this program.
+func ownRow(read Reader, key string, isKind func(string, *statepb.Row) bool) ([]byte, *statepb.Row, error) {
+	own, err := read(key)
+	if err != nil {
+		return nil, nil, err
+	}
+	row, err := DecodeRow(own)
+	if err != nil {
+		return nil, nil, err
+	}
+	if row.GetState() != nil && !(isKind(key, row) && (row.GetMember() != nil || EntityOf(row) != nil)) {
+		return nil, nil, errors.New("a row is not of the kind of its key; has something else written to the table?")
+	}
+	return own, row, nil
+}
+
+func gateKind(key string, row *statepb.Row) bool {
+	switch KindOf(key) {
+	case LedgerKind:
+		return row.GetLedger() != nil
+	case EventKind:
+		return row.GetEvent() != nil
+	case OrderKind:
+		return row.GetOrder() != nil
+	}
+	return row.GetRefund() != nil
+}
+
+func organizersKind(key string, row *statepb.Row) bool {
+	switch KindOf(key) {
+	case LedgerKind:
+		return row.GetLedger() != nil
+	case EventKind:
+		return row.GetOrganizer() != nil
+	}
+	return row.GetMember() != nil
 }
 
 func readRow(read Reader, key string) (*statepb.Row, error) {
@@ -381,8 +409,10 @@ func Generation(row *statepb.Row) int32 {
 		return 0
 	case *statepb.Row_Session:
 		return st.Session.GetGeneration()
+	case *statepb.Row_Member:
+		return st.Member.GetGeneration()
 	}
-	return *generationOf(row)
+	return EntityOf(row).GetGeneration()
 }
 
 // SessionKey is the key of the row that says which session a partition is in. It

@@ -52,15 +52,15 @@ func (r *Rules) slimEvent(f *statepb.EventFacts, organizer *slim.Organizer) (sli
 
 // datesV1 sets both dates in seconds; either stands in for a missing other.
 func (r *Rules) datesV1(ev *slim.Event, f *statepb.EventFacts) {
-	start, finish := f.Start, f.Finish
-	if start == nil {
+	start, finish := f.GetStart(), f.GetFinish()
+	if f.Start == nil {
 		start = finish
 	}
-	if finish == nil {
+	if f.Finish == nil {
 		finish = start
 	}
-	s := floorSeconds(*start)
-	ev.StartAt, ev.FinishAt = &s, floorSeconds(*finish)
+	s := floorSeconds(start)
+	ev.StartAt, ev.FinishAt = &s, floorSeconds(finish)
 }
 
 // datesV2 sets the dates in milliseconds, without a start when there is none,

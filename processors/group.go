@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -29,6 +30,8 @@ type group struct {
 	fences   sync.Map    // partition to *fence, of the present session
 	epochs   sync.Map    // partition to the generation of the newest session, once it is announced
 	heldBack func() bool // whether its input is held back on purpose; nil: never
+
+	releaseTold atomic.Int64 // see tellRelease
 }
 
 func newGroup(b *Bridge, name goka.Group, tracker *kafka.Tracker, stores *store.Registry) *group {
@@ -207,6 +210,7 @@ func (g *group) scan(ctx goka.Context, s *mapping.Scan, visit func(key string)) 
 		return
 	}
 	if seen == mapping.PageSize {
+		g.tellRelease(s, ctx.Partition(), st)
 		next := s.Next(last)
 		ctx.Loopback(next.Key, marshal(next.Command))
 	}

@@ -34,7 +34,7 @@ func prune(b []byte, s shape) ([]byte, error) {
 	var kept []byte
 	for len(b) > 0 {
 		number, kind, head := protowire.ConsumeTag(b)
-		if head < 0 {
+		if head < 0 || number > protowire.MaxValidNumber {
 			return nil, errBroken
 		}
 		size := protowire.ConsumeFieldValue(number, kind, b[head:])
