@@ -97,7 +97,11 @@ func TestEndsAreAskedForAtOnce(t *testing.T) {
 				return nil, nil, false
 			})
 		}
-		ends, err := a.NewestOffsets(topic, []int32{0, 1, 2})
+		var ends map[int32]int64
+		kafkatest.Eventually(t, "the topic to have leaders", func() bool {
+			ends, err = a.NewestOffsets(topic, []int32{0, 1, 2})
+			return err == nil
+		})
 		if want := map[int32]int64{0: 0, 1: 1, 2: 0}; err != nil || !maps.Equal(ends, want) {
 			t.Errorf("ends %v (%v), want %v", ends, err, want)
 		}

@@ -75,6 +75,14 @@ func (a *Admin) NewestOffsets(topic string, partitions []int32) (map[int32]int64
 	if len(partitions) == 0 {
 		return map[int32]int64{}, nil
 	}
+	ends, err := a.newestOffsets(topic, partitions)
+	if err != nil && Unreachable(err) && a.client.RefreshMetadata(topic) == nil { // a leader has moved
+		return a.newestOffsets(topic, partitions)
+	}
+	return ends, err
+}
+
+func (a *Admin) newestOffsets(topic string, partitions []int32) (map[int32]int64, error) {
 	wanted := make(map[int32]int64, len(partitions))
 	for _, p := range partitions {
 		wanted[p] = sarama.OffsetNewest
@@ -89,7 +97,6 @@ func (a *Admin) NewestOffsets(topic string, partitions []int32) (map[int32]int64
 		case o == nil:
 			return nil, fmt.Errorf("end of %s/%d: %w", topic, p, sarama.ErrIncompleteResponse)
 		case o.Err != nil && !errors.Is(o.Err, sarama.ErrNoError):
-			_ = a.client.RefreshMetadata(topic) // for the next time: the leader may have moved
 			return nil, fmt.Errorf("end of %s/%d: %w", topic, p, o.Err)
 		default:
 			ends[p] = o.Offset

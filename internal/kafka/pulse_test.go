@@ -111,9 +111,10 @@ func TestHeartbeatsCountFromWhenTheyWereSent(t *testing.T) {
 		b.takes = beatingSession
 		b.mu.Unlock()
 		time.Sleep(beatingSession)
-		b.wantHolds("while the answers take a session timeout", false)
-		time.Sleep(2 * beatingSession)
-		b.wantHolds("after such answers", false)
+		for range 4 * beatingSession / time.Second {
+			b.wantHolds("while the answers take a session timeout", false)
+			time.Sleep(time.Second)
+		}
 		b.r.finish(t, b.s)
 		time.Sleep(beatingSession) // for the last answer
 	})
