@@ -179,6 +179,13 @@ func (r *replayer) batch(ctx context.Context, batch []*Quarantined) error {
 	return nil
 }
 
+// WouldReplay says what a replay would make of a record now, by the rules of cfg.
+func WouldReplay(cfg Config, e *Quarantined, original *Original) Replayed {
+	r := replayer{cfg: cfg}
+	_, result := r.outcome(e, original)
+	return Replayed{Quarantined: e, Result: result}
+}
+
 func (r *replayer) outcome(e *Quarantined, original *Original) (mapping.Intake, string) {
 	switch {
 	case original == nil:
