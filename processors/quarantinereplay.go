@@ -170,6 +170,9 @@ func (r *replayer) batch(ctx context.Context, batch []*Quarantined) error {
 	if err := inputs.wait(); err != nil {
 		return err
 	}
+	if ctx.Err() != nil { // the wire is cut
+		return ctx.Err()
+	}
 	if err := r.mark(results); err != nil {
 		return err
 	}
