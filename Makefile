@@ -60,7 +60,7 @@ parked-run: ## Park ORDERS orders of one event that has not come, let it come, a
 
 .PHONY: model
 model: ## Run RUNS random histories from SEED on against the reference (40000 take half an hour)
-	VIBE_BRIDGE_MODEL_RUNS=$(RUNS) VIBE_BRIDGE_MODEL_SEED=$(SEED) $(GO) test -count=1 -timeout 0 -run TestConvergenceLong ./mapping
+	VIBE_BRIDGE_MODEL_RUNS=$(RUNS) VIBE_BRIDGE_MODEL_SEED=$(SEED) $(GO) test -count=1 -timeout 0 -run 'TestConvergence(Replays)?Long' ./mapping
 
 .PHONY: chaos
 chaos: ## Kill instances KILLS times while data flows, with other faults, and check what came out (docs/reliability.md)

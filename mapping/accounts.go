@@ -45,9 +45,19 @@ func (a *Account) add(e *statepb.Entity) {
 	a.Tombstone += t.GetTombstone()
 	a.Skipped = addTallies(a.Skipped, t.GetSkipped())
 	a.Quarantined = addTallies(a.Quarantined, t.GetQuarantined())
+	a.withdraw(t.GetWithdrawn())
 	if e.GetDisposition() == statepb.Disposition_PARKED {
 		a.Parked++
 	}
+}
+
+// withdraw takes replayed records from the quarantined ones. Another row counts
+// them as such, which may come later: until then a count wraps below 0.
+func (a *Account) withdraw(list []*statepb.Tally) {
+	for _, t := range list {
+		a.Quarantined[t.GetReason()] -= t.GetCount()
+	}
+	maps.DeleteFunc(a.Quarantined, func(_ string, n uint64) bool { return n == 0 })
 }
 
 func addTallies(m map[string]uint64, list []*statepb.Tally) map[string]uint64 {
@@ -56,6 +66,9 @@ func addTallies(m map[string]uint64, list []*statepb.Tally) map[string]uint64 {
 	}
 	for _, t := range list {
 		m[t.GetReason()] += t.GetCount()
+		if m[t.GetReason()] == 0 { // withdrawn
+			delete(m, t.GetReason())
+		}
 	}
 	return m
 }
@@ -104,7 +117,9 @@ func (a *Accounts) Merge(b *Accounts) {
 			x.Skipped[k] += v
 		}
 		for k, v := range y.Quarantined {
-			x.Quarantined[k] += v
+			if x.Quarantined[k] += v; x.Quarantined[k] == 0 {
+				delete(x.Quarantined, k)
+			}
 		}
 	}
 }

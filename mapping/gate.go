@@ -34,10 +34,14 @@ func (s *step) setEventFacts(st *statepb.EventState, f *statepb.EventFacts) {
 }
 
 // EventAnswer takes the facts of an organizer. Those of an organizer that the
-// event does not have are ignored, and the organizer is told.
+// event does not have are ignored, and the organizer is told. While the event has no
+// facts, because none could be sent, it is not known to have another.
 func (r *Rules) EventAnswer(env *Env, key string, st *statepb.EventState, a *statepb.Answer) Effects {
 	s := r.eventStep(env, key, st)
 	org := a.GetOrganizer().GetId()
+	if st.Facts == nil && st.MemberOf == org {
+		return s.decideEvent(st)
+	}
 	if st.Facts == nil || st.Facts.GetOrg() != org {
 		s.out.Memberships = append(s.out.Memberships, MembershipChange{Org: org, Event: unescapeID(key), Leave: true})
 		return s.decideEvent(st)
@@ -93,6 +97,7 @@ func (s *step) rejectEvent(st *statepb.EventState) Effects {
 		return s.decideEvent(st)
 	case dropped:
 		st.Facts, st.Organizer = nil, nil
+		st.Asked = nil // the next facts need the organizer's again
 		s.endHold()
 		return s.out
 	}

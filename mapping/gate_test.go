@@ -128,7 +128,7 @@ func TestRejectionIsSentUntilProven(t *testing.T) {
 		{"sent a third time, all acknowledged", Cause{2, 3}, Committed, 0},
 	} {
 		if c.rejections == 0 {
-			st.Entity.Rejected.Cause = &statepb.Cause{Topic: first.Topic, Offset: first.Offset}
+			st.Entity.Rejections[0].Cause = &statepb.Cause{Topic: first.Topic, Offset: first.Offset}
 		}
 		out := step(c.self, c.first)
 		if len(out.Rejections) != c.rejections || len(out.Emits) != 0 {

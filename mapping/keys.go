@@ -66,6 +66,12 @@ func LedgerKey(s Stream, partition int32) string {
 	return "%" + s.String() + ":" + strconv.Itoa(int(partition))
 }
 
+// ReplayKey is LedgerKey for one record from quarantine that belongs to no entity. It
+// has a row of its own, so that the ledger's does not grow with what is replayed.
+func ReplayKey(s Stream, partition int32, offset int64) string {
+	return LedgerKey(s, partition) + "/" + strconv.FormatInt(offset, 10)
+}
+
 // KeyPrefix is the part of a key before the first slash, which alone decides the partition.
 func KeyPrefix(key string) string {
 	prefix, _, _ := strings.Cut(key, "/")

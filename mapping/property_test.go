@@ -50,6 +50,9 @@ func drawHistory(c chooser, s *sim, records int) {
 		topic := legacyTopic(stream, partition)
 		src := &statepb.Source{Partition: int32(partition), Offset: int64(len(s.logs[topic])), Time: int64(c.Intn("timestamp", 20))}
 		key, in := drawRecord(c, stream)
+		if s.quarantine != nil {
+			key = s.drawForQuarantine(stream, partition, key, in, src)
+		}
 		if n := in.GetNote(); n != nil && KindOf(key) == LedgerKind {
 			key = LedgerKey(stream, src.Partition)
 		}
@@ -233,6 +236,9 @@ func (s *sim) checkAccounts() error {
 		if a.Balance() != 0 {
 			return fmt.Errorf("%s account is off by %d: %+v", stream, a.Balance(), *a)
 		}
+		if err := s.checkQuarantined(stream, a.Quarantined); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -252,6 +258,7 @@ func simulateOn(s *sim, records, actions int) error {
 		s.act()
 	}
 	s.drain()
+	s.replayAll()
 	return s.check()
 }
 
@@ -271,19 +278,23 @@ func TestConvergence(t *testing.T) {
 // TestConvergenceLong does the same over long histories from fixed seeds.
 // `make model RUNS=40000 SEED=100000` runs others, and more of them.
 func TestConvergenceLong(t *testing.T) {
-	from, runs := uint64(0), uint64(1000)
-	if testing.Short() {
-		runs = 200
-	}
-	records, actions := 40, 400
-	if asked := environment(t, "VIBE_BRIDGE_MODEL_RUNS"); asked != 0 {
-		from, runs, records, actions = environment(t, "VIBE_BRIDGE_MODEL_SEED"), asked, 60, 1800
-	}
+	from, runs, records, actions := modelRuns(t)
 	for seed := from; seed < from+runs; seed++ {
 		if err := simulate(seeded(seed), simRules(slim.Edition1), records, actions); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
 	}
+}
+
+// modelRuns says how many histories to run, from which seed on, and how long they are.
+func modelRuns(t *testing.T) (from, runs uint64, records, actions int) {
+	if asked := environment(t, "VIBE_BRIDGE_MODEL_RUNS"); asked != 0 {
+		return environment(t, "VIBE_BRIDGE_MODEL_SEED"), asked, 60, 1800
+	}
+	if testing.Short() {
+		return 0, 200, 40, 400
+	}
+	return 0, 1000, 40, 400
 }
 
 // TestConvergenceCalm does it without faults: a replay asks for much again

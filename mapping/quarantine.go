@@ -3,6 +3,7 @@ package mapping
 import (
 	"strconv"
 
+	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
 	"github.com/ticketscloud/vibe-bridge/slim"
 )
 
@@ -21,21 +22,40 @@ const (
 // were left out. The other headers say where it is; this one, how many bytes it has.
 const HeaderOmitted = "vibe-bridge.omitted.bytes"
 
+// HeaderSourceTime is the time of the legacy record, in Unix milliseconds: a quarantine
+// record has a time of its own, and between partitions the time decides which record is newer.
+const HeaderSourceTime = "vibe-bridge.source.timestamp"
+
+// Headers of a marker, a record without key and value that says that a quarantine
+// record was replayed. It stands behind that record in the same partition, and has
+// also the headers that say which legacy record it is, at which stage, and why.
+const (
+	// HeaderReplayed is the offset of the quarantine record. Earlier ones in the
+	// partition that say the same of the same legacy record are marked with it.
+	HeaderReplayed = "vibe-bridge.replayed.offset"
+	// HeaderReplayedTime is when, in Unix milliseconds.
+	HeaderReplayedTime = "vibe-bridge.replayed.timestamp"
+	// HeaderReplayedOutcome is what intake made of it: sent, or skipped and why.
+	HeaderReplayedOutcome = "vibe-bridge.replayed.outcome"
+)
+
 // Stages at which a record may be quarantined.
 const (
 	StageIntake = "intake"
 	StageGate   = "gate"
 )
 
-// QuarantineHeaders are the headers that quarantine adds to a record's own.
-func QuarantineHeaders(topic string, partition int32, offset int64, stage string, reason Reason) []slim.Header {
+// QuarantineHeaders are the headers that quarantine adds to a record's own. The
+// position and time are those of the legacy record.
+func QuarantineHeaders(topic string, src *statepb.Source, stage string, reason Reason) []slim.Header {
 	return []slim.Header{
 		{Key: HeaderErrorTopic, Value: []byte(topic)},
-		{Key: HeaderErrorPartition, Value: strconv.AppendInt(nil, int64(partition), 10)},
-		{Key: HeaderErrorOffset, Value: strconv.AppendInt(nil, offset, 10)},
+		{Key: HeaderErrorPartition, Value: strconv.AppendInt(nil, int64(src.GetPartition()), 10)},
+		{Key: HeaderErrorOffset, Value: strconv.AppendInt(nil, src.GetOffset(), 10)},
 		{Key: HeaderErrorStage, Value: []byte(stage)},
 		{Key: HeaderErrorClass, Value: []byte(reason)},
 		{Key: HeaderErrorMessage, Value: []byte(Explanation(reason))},
+		{Key: HeaderSourceTime, Value: strconv.AppendInt(nil, src.GetTime(), 10)},
 	}
 }
 

@@ -48,6 +48,9 @@ type bugs struct {
 	quietReplay   bool // the same, where the last write is acknowledged
 	highestSeen   bool // a record below the highest offset seen is taken for a replay
 	ownTime       bool // between partitions, the time of the last record alone decides
+	countReplays  bool // a record from quarantine is accounted for each time it is replayed
+	forgetReports bool // a replay takes for reported what it had reported before
+	replayWins    bool // a record from quarantine replaces a newer one
 }
 
 // Validate reports what makes the rules unusable.

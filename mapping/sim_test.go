@@ -53,7 +53,8 @@ const (
 	simGateTable     = simLegacy + simPartitions*int(streamCount)
 	simOrgTable      = simGateTable + 1
 	simSlim          = simOrgTable + 1 // + stream
-	simTopics        = simSlim + int(streamCount)
+	simQuarantine    = simSlim + int(streamCount)
+	simTopics        = simQuarantine + 1
 	simInternalFirst = simEvents
 )
 
@@ -81,6 +82,8 @@ type sim struct {
 	noGenerations, noGaps bool // planted faults: without the guards G2 and G1
 	calm                  bool // no session ends
 	stockCommit           bool // a planted fault: commit the highest acknowledged offset, as stock Goka does
+
+	quarantine *simLimits // nil: nothing is too large
 }
 
 // simGroup is one processor group with one partition.
@@ -453,7 +456,11 @@ func (s *sim) fail(format string, args ...any) {
 func runSimIntake(g *simGroup, topic int, _ int64, m simMessage) ([]simSend, error) {
 	in := proto.CloneOf(m.body.(*statepb.Input))
 	in.Settled = g.settled(topic)
-	return []simSend{{topic: internalOf[(topic-simLegacy)%int(streamCount)], m: simMessage{key: m.key, body: in}}}, nil
+	stream := Stream((topic - simLegacy) % int(streamCount))
+	if g.s.quarantine.rejects(stream, in) {
+		return g.s.rejectAtIntake(stream, in), nil
+	}
+	return []simSend{{topic: internalOf[stream], m: simMessage{key: m.key, body: in}}}, nil
 }
 
 func runSimGroup(g *simGroup, topic int, offset int64, m simMessage) ([]simSend, error) {
@@ -482,6 +489,9 @@ func runSimGroup(g *simGroup, topic int, offset int64, m simMessage) ([]simSend,
 	for _, e := range out.Emits {
 		g.s.checkOrder(e, g.store[m.key])
 		send(simSlim+int(e.Stream), e.Key, nil, e.Value)
+	}
+	for _, r := range out.Rejections {
+		sends = append(sends, quarantineRecord(r.Stream, r.Source, StageGate, r.Reason))
 	}
 	for _, l := range out.Loops {
 		send(loop, l.Key, l.Command, nil)
@@ -589,6 +599,7 @@ func (s *sim) sweep() bool {
 func (s *sim) act() {
 	g := s.groups[s.c.Intn("group", len(s.groups))]
 	g.endForeign()
+	s.actOnQuarantine()
 	switch kind := s.c.Intn("action", 22); {
 	case kind < 10:
 		g.process(g.inputs[s.c.Intn("input", len(g.inputs))])

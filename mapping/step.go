@@ -2,7 +2,6 @@ package mapping
 
 import (
 	"slices"
-	"strconv"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -99,7 +98,7 @@ type step struct {
 	e   *statepb.Entity
 	out Effects
 
-	fresh  bool   // the input is a legacy record not accounted for before
+	fresh  bool   // the input is a legacy record not accounted for before, or whose end is taken back
 	keeps  bool   // the facts that the input replaces are to be kept
 	again  bool   // send and write what comes out, proven or not
 	before uint64 // digest of the claim that stood before this step, 0 for none
@@ -112,7 +111,7 @@ func newStep(r *Rules, env *Env, key string, e *statepb.Entity) *step {
 	}
 	s.before = e.GetSent().GetDigest()
 	s.review(&e.Sent)
-	s.review(&e.Rejected)
+	s.reportAgain()
 	if s.own(e.Spread) {
 		e.Spread = &statepb.Claim{} // void, but there was one: see spreadNews
 	}
@@ -217,8 +216,14 @@ func settled(env *Env, c *statepb.Claim) (bool, error) {
 }
 
 // account takes note of a legacy record. It tells whether the record is fresh,
-// that is, not accounted for before; a replay is not.
+// that is, not accounted for before; a replay is not. One from quarantine is, when
+// its end there is taken back.
 func (s *step) account(in *statepb.Input) bool {
+	if in.GetReplay() != nil {
+		s.forgetRejection(in.GetSource())
+		s.fresh = s.withdraw(in)
+		return s.fresh
+	}
 	if s.r.bugs.highestSeen {
 		in.Settled = in.GetSource().GetOffset()
 	}
@@ -296,7 +301,8 @@ func successor(newest, other *statepb.Source) *statepb.Source {
 // their successors can be sent, it sets keeps.
 func (s *step) accept(in *statepb.Input) bool {
 	fresh, src, cur := s.account(in), in.GetSource(), s.e.GetSource()
-	if !newer(src, cur) {
+	if !s.wins(in, cur) {
+		overtake(s.e, src, cur)
 		s.e.Source = successor(cur, src) // behind its successor, its time counts all the same
 		if fresh {
 			s.e.Tallies.Unchanged++ // an older record of another partition changes nothing
@@ -304,13 +310,16 @@ func (s *step) accept(in *statepb.Input) bool {
 		}
 		return false
 	}
-	if fresh && s.e.GetDisposition() == statepb.Disposition_PARKED {
+	replaces := cur != nil && !samePosition(src, cur)
+	if s.e.GetDisposition() == statepb.Disposition_PARKED && (fresh || replaces) { // one that is not fresh has an end: it was rejected
 		s.e.Tallies.Superseded++
+		s.e.Disposition = statepb.Disposition_NONE
 	}
 	if fresh {
 		s.e.Disposition = statepb.Disposition_NONE
 	}
-	if s.keeps = cur != nil && !samePosition(src, cur) && s.e.KeptSource == nil; s.keeps {
+	overtake(s.e, cur, src)
+	if s.keeps = replaces && s.e.KeptSource == nil; s.keeps {
 		s.e.KeptSource = cur
 	}
 	if s.e.Source = successor(src, cur); s.r.bugs.ownTime {
@@ -347,6 +356,15 @@ func tally(list []*statepb.Tally, reason string) []*statepb.Tally {
 		}
 	}
 	return append(list, &statepb.Tally{Reason: reason, Count: 1})
+}
+
+func untally(list []*statepb.Tally, reason string) []*statepb.Tally {
+	for _, t := range list {
+		if t.GetReason() == reason {
+			t.Count--
+		}
+	}
+	return slices.DeleteFunc(list, func(t *statepb.Tally) bool { return t.GetCount() == 0 })
 }
 
 // hold tells whether the entity may go on waiting for something that has a
@@ -464,22 +482,11 @@ func (s *step) reject(stream Stream) verdict {
 func (s *step) quarantine(stream Stream, reason Reason) {
 	if s.fresh || s.e.Disposition == statepb.Disposition_PARKED {
 		s.e.Tallies.Quarantined = tally(s.e.Tallies.Quarantined, string(reason))
+		remember(s.e, s.e.Source, reason)
 		s.e.Disposition = statepb.Disposition_NONE
 		s.fresh = false
 	}
-	src := s.e.Source
-	digest := rejectionDigest(src, reason)
-	if s.proven(s.e.Rejected, digest) {
-		return
-	}
-	s.e.Rejected = s.claim(digest)
-	s.out.Rejections = append(s.out.Rejections, Rejection{Stream: stream, Source: src, Reason: reason})
-}
-
-func rejectionDigest(src *statepb.Source, reason Reason) uint64 {
-	b := strconv.AppendInt([]byte(reason), int64(src.GetPartition()), 10)
-	b = strconv.AppendInt(append(b, '/'), src.GetOffset(), 10)
-	return xxhash.Sum64(b)
+	s.report(stream, s.e.Source, reason)
 }
 
 // sendable forgets the kept facts: their successors could be sent.

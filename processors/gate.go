@@ -74,6 +74,6 @@ func (g *gate) emit(ctx goka.Context, e mapping.Emit) {
 // where it is.
 func (g *gate) reject(ctx goka.Context, r mapping.Rejection) {
 	m := &sarama.ProducerMessage{Topic: g.b.topics.Quarantine()}
-	addHeaders(m, mapping.QuarantineHeaders(g.b.topics.Legacy[r.Stream], r.Source.GetPartition(), r.Source.GetOffset(), mapping.StageGate, r.Reason))
+	addHeaders(m, mapping.QuarantineHeaders(g.b.topics.Legacy[r.Stream], r.Source, mapping.StageGate, r.Reason))
 	g.send(ctx, m)
 }

@@ -40,7 +40,7 @@ func (in *intake) record(ctx goka.Context, value any) {
 	var rejected *sarama.ProducerMessage
 	if out.Quarantine != "" {
 		var err error
-		if rejected, err = in.rejected(ctx, out.Quarantine); err != nil {
+		if rejected, err = in.rejected(ctx, src, out.Quarantine); err != nil {
 			in.giveUp(ctx, err) // before anything is sent: the replay sends all of it
 			return
 		}
@@ -58,15 +58,15 @@ func (in *intake) record(ctx goka.Context, value any) {
 // it is too large. Goka would lose the order of headers and the difference between no
 // key and an empty one, so it is taken from the tracker and sent past Goka. The
 // tracker keeps it for as long as its session lasts.
-func (in *intake) rejected(ctx goka.Context, reason mapping.Reason) (*sarama.ProducerMessage, error) {
-	topic, partition, offset := string(ctx.Topic()), ctx.Partition(), ctx.Offset()
-	raw := in.tracker.Record(topic, partition, offset)
+func (in *intake) rejected(ctx goka.Context, src *statepb.Source, reason mapping.Reason) (*sarama.ProducerMessage, error) {
+	topic := string(ctx.Topic())
+	raw := in.tracker.Record(topic, src.GetPartition(), src.GetOffset())
 	switch {
 	case raw == nil && ctx.Context().Err() != nil:
 		return nil, kafka.ErrSessionOver
 	case raw == nil:
 		return nil, errors.New("the tracker does not keep the record that is to be quarantined")
 	}
-	reasons := mapping.QuarantineHeaders(topic, partition, offset, mapping.StageIntake, reason)
+	reasons := mapping.QuarantineHeaders(topic, src, mapping.StageIntake, reason)
 	return quarantineRecord(in.b.topics.Quarantine(), raw, reasons, in.b.maxInternalRecord()), nil
 }

@@ -8,13 +8,14 @@ import (
 	"github.com/IBM/sarama"
 
 	"github.com/ticketscloud/vibe-bridge/mapping"
+	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
 )
 
 // A record that is as large as can be goes to quarantine untouched; with one byte
 // more in any part, its place goes there.
 func TestQuarantineRecordAtItsLimit(t *testing.T) {
 	const limit = 2000
-	reasons := mapping.QuarantineHeaders("events", 1, 42, mapping.StageIntake, mapping.ReasonUndecodable)
+	reasons := mapping.QuarantineHeaders("events", &statepb.Source{Partition: 1, Offset: 42, Time: 7}, mapping.StageIntake, mapping.ReasonUndecodable)
 	build := func(key, value, header int) (*sarama.ConsumerMessage, *sarama.ProducerMessage) {
 		raw := &sarama.ConsumerMessage{
 			Key: bytes.Repeat([]byte{1}, key), Value: bytes.Repeat([]byte{2}, value),

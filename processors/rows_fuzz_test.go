@@ -7,6 +7,7 @@ import (
 	"github.com/IBM/sarama"
 
 	"github.com/ticketscloud/vibe-bridge/mapping"
+	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
 )
 
 // FuzzChangelogRow takes any record of a changelog, as a recovery does: its
@@ -65,7 +66,7 @@ func FuzzQuarantineRecord(f *testing.F) {
 		for range 1 + len(name)%3 { // headers may repeat
 			raw.Headers = append(raw.Headers, &sarama.RecordHeader{Key: []byte(name), Value: header})
 		}
-		reasons := mapping.QuarantineHeaders(raw.Topic, raw.Partition, raw.Offset, mapping.StageIntake, mapping.ReasonUndecodable)
+		reasons := mapping.QuarantineHeaders(raw.Topic, &statepb.Source{Partition: raw.Partition, Offset: raw.Offset, Time: 1 << 41}, mapping.StageIntake, mapping.ReasonUndecodable)
 		limit := smallestReference + int(room)
 		m := quarantineRecord("quarantine", raw, reasons, limit)
 		if size := m.ByteSize(recordFormat); size > limit {

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"slices"
 	"strconv"
 	"time"
 )
@@ -44,10 +45,41 @@ type spot struct {
 	offset    int64
 }
 
-// note is a record of the quarantine topic.
+// note is what the quarantine topic says of a legacy record.
 type note struct {
-	reason  string
-	matched bool // the plain rules would have it there as well
+	reason  string // the last that was read
+	matched bool   // the plain rules would have it there as well
+	records []quarantined
+}
+
+// quarantined is the last record of a partition of the quarantine topic that names the
+// legacy record for a reason at a stage. A legacy record may be there for several.
+type quarantined struct {
+	partition     int32
+	stage, reason string
+	offset        int64
+	replayed      bool // a marker behind it says so
+}
+
+// replayed tells whether all records are marked.
+func (n *note) replayed() bool {
+	return !slices.ContainsFunc(n.records, func(q quarantined) bool { return !q.replayed })
+}
+
+// explained tells whether what is not marked can be right although nothing is wrong
+// with the record: a size depends on more than that.
+func (n *note) explained() bool {
+	return !slices.ContainsFunc(n.records, func(q quarantined) bool { return !q.replayed && q.reason != "too_large" })
+}
+
+func (n *note) record(r Record) *quarantined {
+	stage, reason := header(r, headerStage), header(r, headerReason)
+	for i := range n.records {
+		if q := &n.records[i]; q.partition == r.Partition && q.stage == stage && q.reason == reason {
+			return q
+		}
+	}
+	return nil
 }
 
 type slimPartition struct {
@@ -95,7 +127,7 @@ func (c *Checker) Legacy(s Stream, r Record) {
 func (c *Checker) settleQuarantine(at spot, v verdict) {
 	noted := c.quarantined[at]
 	switch {
-	case noted != nil:
+	case noted != nil && !noted.replayed():
 		noted.matched = v.outcome == Quarantined
 	case v.outcome == Quarantined:
 		c.owed[at] = v.reason
@@ -148,7 +180,11 @@ const (
 	headerTopic     = "__connect.errors.topic"
 	headerPartition = "__connect.errors.partition"
 	headerOffset    = "__connect.errors.offset"
+	headerStage     = "__connect.errors.stage"
 	headerReason    = "__connect.errors.class.name"
+	// headerReplayed makes it a marker: the record at this offset of the partition was
+	// replayed, and those before it that name the same legacy record.
+	headerReplayed = "vibe-bridge.replayed.offset"
 )
 
 // Quarantine takes a record of the quarantine topic.
@@ -159,9 +195,49 @@ func (c *Checker) Quarantine(r Record) {
 		c.report(Malformed, Example{Topic: c.cfg.Topics.Quarantine, Partition: r.Partition, Offset: r.Offset, Reason: "headers do not say which record it is"})
 		return
 	}
+	if marked := header(r, headerReplayed); marked != "" {
+		c.replayed(r, at, marked)
+		return
+	}
 	_, owed := c.owed[at]
 	delete(c.owed, at)
-	c.quarantined[at] = &note{reason: header(r, headerReason), matched: owed}
+	noted := c.quarantined[at]
+	if noted == nil {
+		noted = &note{}
+		c.quarantined[at] = noted
+	}
+	noted.reason, noted.matched = header(r, headerReason), noted.matched || owed
+	if q := noted.record(r); q != nil {
+		q.offset, q.replayed = r.Offset, false
+		return
+	}
+	noted.records = append(noted.records, quarantined{partition: r.Partition, stage: header(r, headerStage), reason: noted.reason, offset: r.Offset})
+}
+
+// replayed takes a marker. The record counts again; should it be one that has to be in
+// quarantine, then it is not there any more.
+func (c *Checker) replayed(r Record, at spot, marked string) {
+	offset, err := strconv.ParseInt(marked, 10, 64)
+	noted := c.quarantined[at]
+	var q *quarantined
+	if noted != nil {
+		q = noted.record(r)
+	}
+	if err != nil || q == nil || offset >= r.Offset {
+		c.report(Malformed, Example{Topic: c.cfg.Topics.Quarantine, Partition: r.Partition, Offset: r.Offset, Reason: "marks a record that is not there"})
+		return
+	}
+	q.replayed = q.replayed || q.offset <= offset // else it was quarantined again meanwhile
+	if noted.matched && noted.replayed() {
+		c.owed[at] = noted.reason
+	}
+}
+
+// inQuarantine tells whether the quarantine topic names the record, and not all that it
+// says was replayed since.
+func (c *Checker) inQuarantine(at spot) bool {
+	noted := c.quarantined[at]
+	return noted != nil && !noted.replayed()
 }
 
 func (c *Checker) quarantinedPlace(r Record) (spot, bool) {
@@ -193,7 +269,7 @@ func (c *Checker) out(s Stream) func(position) bool {
 	if len(c.quarantined) == 0 {
 		return nil
 	}
-	return func(p position) bool { return c.quarantined[spot{s, p.partition, p.offset}] != nil }
+	return func(p position) bool { return c.inQuarantine(spot{s, p.partition, p.offset}) }
 }
 
 // loose: the quarantine topic names an eligible record of the entity. Whether
@@ -201,7 +277,7 @@ func (c *Checker) out(s Stream) func(position) bool {
 // was too large at which time (decision 6).
 func (c *Checker) loose(s Stream, positions []position) bool {
 	for _, p := range positions {
-		if len(c.quarantined) > 0 && c.quarantined[spot{s, p.partition, p.offset}] != nil {
+		if len(c.quarantined) > 0 && c.inQuarantine(spot{s, p.partition, p.offset}) {
 			return true
 		}
 	}

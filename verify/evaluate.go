@@ -95,8 +95,7 @@ func (e *evaluation) quarantine() {
 		e.missing(Lost, at.stream, 0, c.legacyExample("", at, "neither slim nor in quarantine: "+reason))
 	}
 	for at, note := range c.quarantined {
-		// A size depends on more than the record.
-		if note.matched || note.reason == "too_large" || c.cfg.Layout.LegacyGone[at.stream] {
+		if note.matched || note.explained() || c.cfg.Layout.LegacyGone[at.stream] {
 			continue
 		}
 		e.add(Unexpected, c.legacyExample("", at, "in quarantine, and nothing is wrong with it"))

@@ -152,7 +152,7 @@ func FuzzQuarantined(f *testing.F) {
 		}
 		c = plainChecker(t, "1.0", "json")
 		r := Record{}
-		for _, h := range mapping.QuarantineHeaders(c.cfg.Topics.Legacy[Orders], p, o, mapping.StageIntake, mapping.ReasonUndecodable) {
+		for _, h := range mapping.QuarantineHeaders(c.cfg.Topics.Legacy[Orders], &statepb.Source{Partition: p, Offset: o}, mapping.StageIntake, mapping.ReasonUndecodable) {
 			r.Headers = append(r.Headers, Header{h.Key, h.Value})
 		}
 		c.Quarantine(r)

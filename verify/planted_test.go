@@ -121,6 +121,20 @@ func withHeader(name, value string) func(*recordfile.Record) {
 	}
 }
 
+// quarantine writes a record of the quarantine topic about an order, or a marker.
+func (s *scene) quarantine(offset int64, order, reason, replayed string) {
+	s.t.Helper()
+	r := s.written[slices.IndexFunc(s.written, func(r recordfile.Record) bool { return r.Topic == "quarantine" })]
+	r.Headers, r.Offset = slices.Clone(r.Headers), offset
+	withHeader(headerOffset, order)(&r)
+	withHeader(headerReason, reason)(&r)
+	if replayed != "" {
+		r.Key, r.Value = nil, nil
+		withHeader(headerReplayed, replayed)(&r)
+	}
+	s.written = append(s.written, r)
+}
+
 // TestPlantedFaults: each fault is found under its own name, and nothing else is.
 func TestPlantedFaults(t *testing.T) {
 	tests := []struct {
@@ -152,6 +166,33 @@ func TestPlantedFaults(t *testing.T) {
 			s.written = append(s.written, again)
 			s.remove("orders", "o2", 0)
 		}, map[Kind]int{}},
+		{"too large and replayed", func(s *scene) { s.quarantine(10, "1", "too_large", ""); s.quarantine(11, "1", "too_large", "10") }, map[Kind]int{}},
+		{"without a reason and replayed", func(s *scene) {
+			s.quarantine(10, "1", "undecodable", "")
+			s.quarantine(11, "1", "undecodable", "10")
+		}, map[Kind]int{}},
+		{"replayed and lost", func(s *scene) {
+			s.quarantine(10, "1", "too_large", "")
+			s.quarantine(11, "1", "too_large", "10")
+			s.remove("orders", "o2", 0)
+		}, map[Kind]int{Lost: 1}},
+		{"replayed and quarantined again", func(s *scene) {
+			s.quarantine(10, "1", "too_large", "")
+			s.quarantine(11, "1", "too_large", "")
+			s.quarantine(12, "1", "too_large", "10")
+			s.remove("orders", "o2", 0)
+		}, map[Kind]int{}},
+		{"of two reasons one replayed", func(s *scene) {
+			s.quarantine(10, "1", "too_large", "")
+			s.quarantine(11, "1", "invalid_phone", "")
+			s.quarantine(12, "1", "invalid_phone", "11")
+			s.remove("orders", "o2", 0)
+		}, map[Kind]int{}},
+		{"marked as replayed and bad", func(s *scene) {
+			bad := s.written[slices.IndexFunc(s.written, func(r recordfile.Record) bool { return r.Topic == "quarantine" })]
+			s.quarantine(bad.Offset+9, header(record(bad), headerOffset), header(record(bad), headerReason), itoa(bad.Offset))
+		}, map[Kind]int{Lost: 1}},
+		{"a marker of nothing", func(s *scene) { s.quarantine(11, "1", "too_large", "10") }, map[Kind]int{Malformed: 1}},
 		{"order before its event", func(s *scene) { s.instead("orders", "o3", func(r *recordfile.Record) { r.Timestamp = 999 }) }, map[Kind]int{OrderViolation: 1}},
 		{"order without its event", func(s *scene) { s.remove("events", "e2", 0) }, map[Kind]int{OrderViolation: 1, Lost: 1}},
 		{"refund before its order", func(s *scene) { s.instead("refunds", "r1", func(r *recordfile.Record) { r.Timestamp = 999 }) }, map[Kind]int{RefundViolation: 1}},

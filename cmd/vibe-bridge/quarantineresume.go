@@ -13,18 +13,6 @@ import (
 	"github.com/ticketscloud/vibe-bridge/processors"
 )
 
-// newResumeGroup holds the commands for the quarantine.
-func newResumeGroup(a *app) *cobra.Command {
-	group := &cobra.Command{
-		Use:   "quarantine",
-		Short: "Resume topics that are paused for too many bad records",
-		Args:  cobra.ArbitraryArgs,
-		RunE:  wantCommand(a),
-	}
-	group.AddCommand(newResumeCommand(a))
-	return group
-}
-
 type resumeOptions struct {
 	config string
 	topic  string

@@ -214,7 +214,8 @@ func (e *Engine) emit(m mapping.Emit) error {
 }
 
 func (e *Engine) quarantine(rec recordfile.Record, reason mapping.Reason, stage string) error {
-	added := fileHeaders(mapping.QuarantineHeaders(rec.Topic, rec.Partition, rec.Offset, stage, reason))
+	src := &statepb.Source{Partition: rec.Partition, Offset: rec.Offset, Time: rec.Timestamp}
+	added := fileHeaders(mapping.QuarantineHeaders(rec.Topic, src, stage, reason))
 	rec.Headers = append(slices.Clone(rec.Headers), added...)
 	rec.Topic, rec.Partition = QuarantineTopic, 0
 	return e.write(rec)

@@ -136,7 +136,7 @@ func (x Loop_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Loop_Kind.Descriptor instead.
 func (Loop_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{13, 0}
+	return file_statepb_state_proto_rawDescGZIP(), []int{14, 0}
 }
 
 // Source is the position of a legacy record and its append or create time.
@@ -952,7 +952,8 @@ type Input struct {
 	Body isInput_Body `protobuf_oneof:"body"`
 	// Every record of the legacy partition below this offset had reached its
 	// internal topic before this one was sent.
-	Settled       int64 `protobuf:"varint,7,opt,name=settled,proto3" json:"settled,omitempty"`
+	Settled       int64   `protobuf:"varint,7,opt,name=settled,proto3" json:"settled,omitempty"`
+	Replay        *Replay `protobuf:"bytes,8,opt,name=replay,proto3" json:"replay,omitempty"` // of a record that a command took from quarantine
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1053,6 +1054,13 @@ func (x *Input) GetSettled() int64 {
 	return 0
 }
 
+func (x *Input) GetReplay() *Replay {
+	if x != nil {
+		return x.Replay
+	}
+	return nil
+}
+
 type isInput_Body interface {
 	isInput_Body()
 }
@@ -1087,6 +1095,59 @@ func (*Input_Organizer) isInput_Body() {}
 
 func (*Input_Note) isInput_Body() {}
 
+// Replay says as what the record was in quarantine.
+type Replay struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Stage         string                 `protobuf:"bytes,1,opt,name=stage,proto3" json:"stage,omitempty"` // mapping.StageIntake or mapping.StageGate
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Replay) Reset() {
+	*x = Replay{}
+	mi := &file_statepb_state_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Replay) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Replay) ProtoMessage() {}
+
+func (x *Replay) ProtoReflect() protoreflect.Message {
+	mi := &file_statepb_state_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Replay.ProtoReflect.Descriptor instead.
+func (*Replay) Descriptor() ([]byte, []int) {
+	return file_statepb_state_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Replay) GetStage() string {
+	if x != nil {
+		return x.Stage
+	}
+	return ""
+}
+
+func (x *Replay) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // Membership tells the organizers that an event belongs to an organizer, or no longer does.
 type Membership struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1098,7 +1159,7 @@ type Membership struct {
 
 func (x *Membership) Reset() {
 	*x = Membership{}
-	mi := &file_statepb_state_proto_msgTypes[11]
+	mi := &file_statepb_state_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1110,7 +1171,7 @@ func (x *Membership) String() string {
 func (*Membership) ProtoMessage() {}
 
 func (x *Membership) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[11]
+	mi := &file_statepb_state_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1123,7 +1184,7 @@ func (x *Membership) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Membership.ProtoReflect.Descriptor instead.
 func (*Membership) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{11}
+	return file_statepb_state_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Membership) GetEvent() string {
@@ -1151,7 +1212,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_statepb_state_proto_msgTypes[12]
+	mi := &file_statepb_state_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1163,7 +1224,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[12]
+	mi := &file_statepb_state_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1176,7 +1237,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{12}
+	return file_statepb_state_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Answer) GetOrganizer() *OrganizerFacts {
@@ -1205,7 +1266,7 @@ type Loop struct {
 
 func (x *Loop) Reset() {
 	*x = Loop{}
-	mi := &file_statepb_state_proto_msgTypes[13]
+	mi := &file_statepb_state_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1217,7 +1278,7 @@ func (x *Loop) String() string {
 func (*Loop) ProtoMessage() {}
 
 func (x *Loop) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[13]
+	mi := &file_statepb_state_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1230,7 +1291,7 @@ func (x *Loop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Loop.ProtoReflect.Descriptor instead.
 func (*Loop) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{13}
+	return file_statepb_state_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Loop) GetKind() Loop_Kind {
@@ -1265,7 +1326,7 @@ type Cause struct {
 
 func (x *Cause) Reset() {
 	*x = Cause{}
-	mi := &file_statepb_state_proto_msgTypes[14]
+	mi := &file_statepb_state_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1277,7 +1338,7 @@ func (x *Cause) String() string {
 func (*Cause) ProtoMessage() {}
 
 func (x *Cause) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[14]
+	mi := &file_statepb_state_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1290,7 +1351,7 @@ func (x *Cause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cause.ProtoReflect.Descriptor instead.
 func (*Cause) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{14}
+	return file_statepb_state_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Cause) GetTopic() int32 {
@@ -1319,7 +1380,7 @@ type Claim struct {
 
 func (x *Claim) Reset() {
 	*x = Claim{}
-	mi := &file_statepb_state_proto_msgTypes[15]
+	mi := &file_statepb_state_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1331,7 +1392,7 @@ func (x *Claim) String() string {
 func (*Claim) ProtoMessage() {}
 
 func (x *Claim) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[15]
+	mi := &file_statepb_state_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1344,7 +1405,7 @@ func (x *Claim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Claim.ProtoReflect.Descriptor instead.
 func (*Claim) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{15}
+	return file_statepb_state_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Claim) GetDigest() uint64 {
@@ -1373,7 +1434,7 @@ type Wait struct {
 
 func (x *Wait) Reset() {
 	*x = Wait{}
-	mi := &file_statepb_state_proto_msgTypes[16]
+	mi := &file_statepb_state_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1385,7 +1446,7 @@ func (x *Wait) String() string {
 func (*Wait) ProtoMessage() {}
 
 func (x *Wait) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[16]
+	mi := &file_statepb_state_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1398,7 +1459,7 @@ func (x *Wait) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Wait.ProtoReflect.Descriptor instead.
 func (*Wait) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{16}
+	return file_statepb_state_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Wait) GetReason() int32 {
@@ -1432,7 +1493,7 @@ type Tally struct {
 
 func (x *Tally) Reset() {
 	*x = Tally{}
-	mi := &file_statepb_state_proto_msgTypes[17]
+	mi := &file_statepb_state_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1444,7 +1505,7 @@ func (x *Tally) String() string {
 func (*Tally) ProtoMessage() {}
 
 func (x *Tally) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[17]
+	mi := &file_statepb_state_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1457,7 +1518,7 @@ func (x *Tally) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tally.ProtoReflect.Descriptor instead.
 func (*Tally) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{17}
+	return file_statepb_state_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Tally) GetReason() string {
@@ -1476,20 +1537,23 @@ func (x *Tally) GetCount() uint64 {
 
 // Tallies count the ends of an entity's legacy records, each record once.
 type Tallies struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Emitted       uint64                 `protobuf:"varint,1,opt,name=emitted,proto3" json:"emitted,omitempty"`
-	Unchanged     uint64                 `protobuf:"varint,2,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
-	Superseded    uint64                 `protobuf:"varint,3,opt,name=superseded,proto3" json:"superseded,omitempty"`
-	Tombstone     uint64                 `protobuf:"varint,4,opt,name=tombstone,proto3" json:"tombstone,omitempty"`
-	Skipped       []*Tally               `protobuf:"bytes,5,rep,name=skipped,proto3" json:"skipped,omitempty"`
-	Quarantined   []*Tally               `protobuf:"bytes,6,rep,name=quarantined,proto3" json:"quarantined,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Emitted     uint64                 `protobuf:"varint,1,opt,name=emitted,proto3" json:"emitted,omitempty"`
+	Unchanged   uint64                 `protobuf:"varint,2,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
+	Superseded  uint64                 `protobuf:"varint,3,opt,name=superseded,proto3" json:"superseded,omitempty"`
+	Tombstone   uint64                 `protobuf:"varint,4,opt,name=tombstone,proto3" json:"tombstone,omitempty"`
+	Skipped     []*Tally               `protobuf:"bytes,5,rep,name=skipped,proto3" json:"skipped,omitempty"`
+	Quarantined []*Tally               `protobuf:"bytes,6,rep,name=quarantined,proto3" json:"quarantined,omitempty"`
+	// Records that another row counts as quarantined, by its reason, and that were
+	// replayed and ended here. They are taken from the quarantined ones.
+	Withdrawn     []*Tally `protobuf:"bytes,7,rep,name=withdrawn,proto3" json:"withdrawn,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Tallies) Reset() {
 	*x = Tallies{}
-	mi := &file_statepb_state_proto_msgTypes[18]
+	mi := &file_statepb_state_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1501,7 +1565,7 @@ func (x *Tallies) String() string {
 func (*Tallies) ProtoMessage() {}
 
 func (x *Tallies) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[18]
+	mi := &file_statepb_state_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1514,7 +1578,7 @@ func (x *Tallies) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tallies.ProtoReflect.Descriptor instead.
 func (*Tallies) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{18}
+	return file_statepb_state_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Tallies) GetEmitted() uint64 {
@@ -1559,20 +1623,32 @@ func (x *Tallies) GetQuarantined() []*Tally {
 	return nil
 }
 
+func (x *Tallies) GetWithdrawn() []*Tally {
+	if x != nil {
+		return x.Withdrawn
+	}
+	return nil
+}
+
 // Seen says which records of a legacy partition are accounted for: all below
 // settled, and those listed.
 type Seen struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Partition     int32                  `protobuf:"varint,1,opt,name=partition,proto3" json:"partition,omitempty"`
-	Settled       int64                  `protobuf:"varint,3,opt,name=settled,proto3" json:"settled,omitempty"`
-	Above         []int64                `protobuf:"varint,4,rep,packed,name=above,proto3" json:"above,omitempty"` // offsets, ascending, none below settled
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Partition int32                  `protobuf:"varint,1,opt,name=partition,proto3" json:"partition,omitempty"`
+	Settled   int64                  `protobuf:"varint,3,opt,name=settled,proto3" json:"settled,omitempty"`
+	Above     []int64                `protobuf:"varint,4,rep,packed,name=above,proto3" json:"above,omitempty"` // offsets, ascending, none below settled
+	// What follows is of records from quarantine, and of entities in several
+	// partitions; see mapping/replay.go.
+	Replayed      []int64    `protobuf:"varint,5,rep,packed,name=replayed,proto3" json:"replayed,omitempty"` // offsets of those that are withdrawn, ascending
+	Quarantined   []*Offsets `protobuf:"bytes,6,rep,name=quarantined,proto3" json:"quarantined,omitempty"`   // those that this row counts as quarantined
+	Overtaken     int64      `protobuf:"varint,7,opt,name=overtaken,proto3" json:"overtaken,omitempty"`      // eligible records below this offset are not the newest
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Seen) Reset() {
 	*x = Seen{}
-	mi := &file_statepb_state_proto_msgTypes[19]
+	mi := &file_statepb_state_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1584,7 +1660,7 @@ func (x *Seen) String() string {
 func (*Seen) ProtoMessage() {}
 
 func (x *Seen) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[19]
+	mi := &file_statepb_state_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1597,7 +1673,7 @@ func (x *Seen) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Seen.ProtoReflect.Descriptor instead.
 func (*Seen) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{19}
+	return file_statepb_state_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Seen) GetPartition() int32 {
@@ -1621,6 +1697,142 @@ func (x *Seen) GetAbove() []int64 {
 	return nil
 }
 
+func (x *Seen) GetReplayed() []int64 {
+	if x != nil {
+		return x.Replayed
+	}
+	return nil
+}
+
+func (x *Seen) GetQuarantined() []*Offsets {
+	if x != nil {
+		return x.Quarantined
+	}
+	return nil
+}
+
+func (x *Seen) GetOvertaken() int64 {
+	if x != nil {
+		return x.Overtaken
+	}
+	return 0
+}
+
+// Offsets are legacy records of one partition that the gate quarantined for one reason.
+type Offsets struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	Offsets       []int64                `protobuf:"varint,2,rep,packed,name=offsets,proto3" json:"offsets,omitempty"` // ascending
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Offsets) Reset() {
+	*x = Offsets{}
+	mi := &file_statepb_state_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Offsets) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Offsets) ProtoMessage() {}
+
+func (x *Offsets) ProtoReflect() protoreflect.Message {
+	mi := &file_statepb_state_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Offsets.ProtoReflect.Descriptor instead.
+func (*Offsets) Descriptor() ([]byte, []int) {
+	return file_statepb_state_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Offsets) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Offsets) GetOffsets() []int64 {
+	if x != nil {
+		return x.Offsets
+	}
+	return nil
+}
+
+// Rejection says: this record was reported to the quarantine topic, by that input
+// record. As a Claim it proves nothing by itself.
+type Rejection struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Source        *Source                `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Cause         *Cause                 `protobuf:"bytes,3,opt,name=cause,proto3" json:"cause,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Rejection) Reset() {
+	*x = Rejection{}
+	mi := &file_statepb_state_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Rejection) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Rejection) ProtoMessage() {}
+
+func (x *Rejection) ProtoReflect() protoreflect.Message {
+	mi := &file_statepb_state_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Rejection.ProtoReflect.Descriptor instead.
+func (*Rejection) Descriptor() ([]byte, []int) {
+	return file_statepb_state_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *Rejection) GetSource() *Source {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+func (x *Rejection) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Rejection) GetCause() *Cause {
+	if x != nil {
+		return x.Cause
+	}
+	return nil
+}
+
 // Entity is what the gate keeps of every event, order and refund alike.
 type Entity struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
@@ -1634,17 +1846,19 @@ type Entity struct {
 	Tallies     *Tallies               `protobuf:"bytes,8,opt,name=tallies,proto3" json:"tallies,omitempty"`
 	Written     *Cause                 `protobuf:"bytes,9,opt,name=written,proto3" json:"written,omitempty"`                          // by which this state was last written
 	Generation  int32                  `protobuf:"varint,10,opt,name=generation,proto3" json:"generation,omitempty"`                  // of the session that wrote it, see SessionState
-	Rejected    *Claim                 `protobuf:"bytes,11,opt,name=rejected,proto3" json:"rejected,omitempty"`                       // the quarantine record of what the gate could not send
 	KeptSource  *Source                `protobuf:"bytes,12,opt,name=kept_source,json=keptSource,proto3" json:"kept_source,omitempty"` // of the kept facts
 	// When to send again, Unix milliseconds; 0: no need. See mapping.Env.Inherited.
-	ResendAt      int64 `protobuf:"varint,13,opt,name=resend_at,json=resendAt,proto3" json:"resend_at,omitempty"`
+	ResendAt int64 `protobuf:"varint,13,opt,name=resend_at,json=resendAt,proto3" json:"resend_at,omitempty"`
+	// The quarantine records of what the gate could not send: those that may not be
+	// proven, and the last.
+	Rejections    []*Rejection `protobuf:"bytes,14,rep,name=rejections,proto3" json:"rejections,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Entity) Reset() {
 	*x = Entity{}
-	mi := &file_statepb_state_proto_msgTypes[20]
+	mi := &file_statepb_state_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1656,7 +1870,7 @@ func (x *Entity) String() string {
 func (*Entity) ProtoMessage() {}
 
 func (x *Entity) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[20]
+	mi := &file_statepb_state_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1669,7 +1883,7 @@ func (x *Entity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Entity.ProtoReflect.Descriptor instead.
 func (*Entity) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{20}
+	return file_statepb_state_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Entity) GetSource() *Source {
@@ -1742,13 +1956,6 @@ func (x *Entity) GetGeneration() int32 {
 	return 0
 }
 
-func (x *Entity) GetRejected() *Claim {
-	if x != nil {
-		return x.Rejected
-	}
-	return nil
-}
-
 func (x *Entity) GetKeptSource() *Source {
 	if x != nil {
 		return x.KeptSource
@@ -1761,6 +1968,13 @@ func (x *Entity) GetResendAt() int64 {
 		return x.ResendAt
 	}
 	return 0
+}
+
+func (x *Entity) GetRejections() []*Rejection {
+	if x != nil {
+		return x.Rejections
+	}
+	return nil
 }
 
 type EventState struct {
@@ -1779,7 +1993,7 @@ type EventState struct {
 
 func (x *EventState) Reset() {
 	*x = EventState{}
-	mi := &file_statepb_state_proto_msgTypes[21]
+	mi := &file_statepb_state_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1791,7 +2005,7 @@ func (x *EventState) String() string {
 func (*EventState) ProtoMessage() {}
 
 func (x *EventState) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[21]
+	mi := &file_statepb_state_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1804,7 +2018,7 @@ func (x *EventState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventState.ProtoReflect.Descriptor instead.
 func (*EventState) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{21}
+	return file_statepb_state_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *EventState) GetEntity() *Entity {
@@ -1861,7 +2075,7 @@ type OrderState struct {
 
 func (x *OrderState) Reset() {
 	*x = OrderState{}
-	mi := &file_statepb_state_proto_msgTypes[22]
+	mi := &file_statepb_state_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1873,7 +2087,7 @@ func (x *OrderState) String() string {
 func (*OrderState) ProtoMessage() {}
 
 func (x *OrderState) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[22]
+	mi := &file_statepb_state_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1886,7 +2100,7 @@ func (x *OrderState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderState.ProtoReflect.Descriptor instead.
 func (*OrderState) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{22}
+	return file_statepb_state_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *OrderState) GetEntity() *Entity {
@@ -1928,7 +2142,7 @@ type RefundState struct {
 
 func (x *RefundState) Reset() {
 	*x = RefundState{}
-	mi := &file_statepb_state_proto_msgTypes[23]
+	mi := &file_statepb_state_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1940,7 +2154,7 @@ func (x *RefundState) String() string {
 func (*RefundState) ProtoMessage() {}
 
 func (x *RefundState) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[23]
+	mi := &file_statepb_state_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1953,7 +2167,7 @@ func (x *RefundState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefundState.ProtoReflect.Descriptor instead.
 func (*RefundState) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{23}
+	return file_statepb_state_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *RefundState) GetEntity() *Entity {
@@ -1988,7 +2202,7 @@ type OrganizerState struct {
 
 func (x *OrganizerState) Reset() {
 	*x = OrganizerState{}
-	mi := &file_statepb_state_proto_msgTypes[24]
+	mi := &file_statepb_state_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2000,7 +2214,7 @@ func (x *OrganizerState) String() string {
 func (*OrganizerState) ProtoMessage() {}
 
 func (x *OrganizerState) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[24]
+	mi := &file_statepb_state_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2013,7 +2227,7 @@ func (x *OrganizerState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrganizerState.ProtoReflect.Descriptor instead.
 func (*OrganizerState) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{24}
+	return file_statepb_state_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *OrganizerState) GetEntity() *Entity {
@@ -2043,7 +2257,7 @@ type MemberState struct {
 
 func (x *MemberState) Reset() {
 	*x = MemberState{}
-	mi := &file_statepb_state_proto_msgTypes[25]
+	mi := &file_statepb_state_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2055,7 +2269,7 @@ func (x *MemberState) String() string {
 func (*MemberState) ProtoMessage() {}
 
 func (x *MemberState) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[25]
+	mi := &file_statepb_state_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2068,7 +2282,7 @@ func (x *MemberState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberState.ProtoReflect.Descriptor instead.
 func (*MemberState) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{25}
+	return file_statepb_state_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *MemberState) GetWritten() *Cause {
@@ -2102,7 +2316,7 @@ type LedgerState struct {
 
 func (x *LedgerState) Reset() {
 	*x = LedgerState{}
-	mi := &file_statepb_state_proto_msgTypes[26]
+	mi := &file_statepb_state_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2114,7 +2328,7 @@ func (x *LedgerState) String() string {
 func (*LedgerState) ProtoMessage() {}
 
 func (x *LedgerState) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[26]
+	mi := &file_statepb_state_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2127,7 +2341,7 @@ func (x *LedgerState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerState.ProtoReflect.Descriptor instead.
 func (*LedgerState) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{26}
+	return file_statepb_state_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *LedgerState) GetEntity() *Entity {
@@ -2149,7 +2363,7 @@ type SessionState struct {
 
 func (x *SessionState) Reset() {
 	*x = SessionState{}
-	mi := &file_statepb_state_proto_msgTypes[27]
+	mi := &file_statepb_state_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2161,7 +2375,7 @@ func (x *SessionState) String() string {
 func (*SessionState) ProtoMessage() {}
 
 func (x *SessionState) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[27]
+	mi := &file_statepb_state_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2174,7 +2388,7 @@ func (x *SessionState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionState.ProtoReflect.Descriptor instead.
 func (*SessionState) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{27}
+	return file_statepb_state_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *SessionState) GetGeneration() int32 {
@@ -2203,7 +2417,7 @@ type Row struct {
 
 func (x *Row) Reset() {
 	*x = Row{}
-	mi := &file_statepb_state_proto_msgTypes[28]
+	mi := &file_statepb_state_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2215,7 +2429,7 @@ func (x *Row) String() string {
 func (*Row) ProtoMessage() {}
 
 func (x *Row) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[28]
+	mi := &file_statepb_state_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2228,7 +2442,7 @@ func (x *Row) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Row.ProtoReflect.Descriptor instead.
 func (*Row) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{28}
+	return file_statepb_state_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Row) GetState() isRow_State {
@@ -2421,7 +2635,7 @@ const file_statepb_state_proto_rawDesc = "" +
 	"\x04Note\x12\x18\n" +
 	"\askipped\x18\x01 \x01(\tR\askipped\x12 \n" +
 	"\vquarantined\x18\x02 \x01(\tR\vquarantined\x12\x1c\n" +
-	"\ttombstone\x18\x03 \x01(\bR\ttombstone\"\x82\x03\n" +
+	"\ttombstone\x18\x03 \x01(\bR\ttombstone\"\xb7\x03\n" +
 	"\x05Input\x123\n" +
 	"\x06source\x18\x01 \x01(\v2\x1b.vibebridge.state.v1.SourceR\x06source\x127\n" +
 	"\x05event\x18\x02 \x01(\v2\x1f.vibebridge.state.v1.EventFactsH\x00R\x05event\x127\n" +
@@ -2429,8 +2643,12 @@ const file_statepb_state_proto_rawDesc = "" +
 	"\x06refund\x18\x04 \x01(\v2 .vibebridge.state.v1.RefundFactsH\x00R\x06refund\x12C\n" +
 	"\torganizer\x18\x05 \x01(\v2#.vibebridge.state.v1.OrganizerFactsH\x00R\torganizer\x12/\n" +
 	"\x04note\x18\x06 \x01(\v2\x19.vibebridge.state.v1.NoteH\x00R\x04note\x12\x18\n" +
-	"\asettled\x18\a \x01(\x03R\asettledB\x06\n" +
-	"\x04body\"8\n" +
+	"\asettled\x18\a \x01(\x03R\asettled\x123\n" +
+	"\x06replay\x18\b \x01(\v2\x1b.vibebridge.state.v1.ReplayR\x06replayB\x06\n" +
+	"\x04body\"6\n" +
+	"\x06Replay\x12\x14\n" +
+	"\x05stage\x18\x01 \x01(\tR\x05stage\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"8\n" +
 	"\n" +
 	"Membership\x12\x14\n" +
 	"\x05event\x18\x01 \x01(\tR\x05event\x12\x14\n" +
@@ -2461,7 +2679,7 @@ const file_statepb_state_proto_rawDesc = "" +
 	"\bdeadline\x18\x03 \x01(\x03R\bdeadline\"5\n" +
 	"\x05Tally\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x14\n" +
-	"\x05count\x18\x02 \x01(\x04R\x05count\"\xf3\x01\n" +
+	"\x05count\x18\x02 \x01(\x04R\x05count\"\xad\x02\n" +
 	"\aTallies\x12\x18\n" +
 	"\aemitted\x18\x01 \x01(\x04R\aemitted\x12\x1c\n" +
 	"\tunchanged\x18\x02 \x01(\x04R\tunchanged\x12\x1e\n" +
@@ -2470,11 +2688,22 @@ const file_statepb_state_proto_rawDesc = "" +
 	"superseded\x12\x1c\n" +
 	"\ttombstone\x18\x04 \x01(\x04R\ttombstone\x124\n" +
 	"\askipped\x18\x05 \x03(\v2\x1a.vibebridge.state.v1.TallyR\askipped\x12<\n" +
-	"\vquarantined\x18\x06 \x03(\v2\x1a.vibebridge.state.v1.TallyR\vquarantined\"Z\n" +
+	"\vquarantined\x18\x06 \x03(\v2\x1a.vibebridge.state.v1.TallyR\vquarantined\x128\n" +
+	"\twithdrawn\x18\a \x03(\v2\x1a.vibebridge.state.v1.TallyR\twithdrawn\"\xd4\x01\n" +
 	"\x04Seen\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x18\n" +
 	"\asettled\x18\x03 \x01(\x03R\asettled\x12\x14\n" +
-	"\x05above\x18\x04 \x03(\x03R\x05aboveJ\x04\b\x02\x10\x03\"\x83\x05\n" +
+	"\x05above\x18\x04 \x03(\x03R\x05above\x12\x1a\n" +
+	"\breplayed\x18\x05 \x03(\x03R\breplayed\x12>\n" +
+	"\vquarantined\x18\x06 \x03(\v2\x1c.vibebridge.state.v1.OffsetsR\vquarantined\x12\x1c\n" +
+	"\tovertaken\x18\a \x01(\x03R\tovertakenJ\x04\b\x02\x10\x03\";\n" +
+	"\aOffsets\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n" +
+	"\aoffsets\x18\x02 \x03(\x03R\aoffsets\"\x8a\x01\n" +
+	"\tRejection\x123\n" +
+	"\x06source\x18\x01 \x01(\v2\x1b.vibebridge.state.v1.SourceR\x06source\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x120\n" +
+	"\x05cause\x18\x03 \x01(\v2\x1a.vibebridge.state.v1.CauseR\x05cause\"\x91\x05\n" +
 	"\x06Entity\x123\n" +
 	"\x06source\x18\x01 \x01(\v2\x1b.vibebridge.state.v1.SourceR\x06source\x12.\n" +
 	"\x04sent\x18\x02 \x01(\v2\x1a.vibebridge.state.v1.ClaimR\x04sent\x122\n" +
@@ -2489,11 +2718,13 @@ const file_statepb_state_proto_rawDesc = "" +
 	"\n" +
 	"generation\x18\n" +
 	" \x01(\x05R\n" +
-	"generation\x126\n" +
-	"\brejected\x18\v \x01(\v2\x1a.vibebridge.state.v1.ClaimR\brejected\x12<\n" +
+	"generation\x12<\n" +
 	"\vkept_source\x18\f \x01(\v2\x1b.vibebridge.state.v1.SourceR\n" +
 	"keptSource\x12\x1b\n" +
-	"\tresend_at\x18\r \x01(\x03R\bresendAt\"\xb7\x02\n" +
+	"\tresend_at\x18\r \x01(\x03R\bresendAt\x12>\n" +
+	"\n" +
+	"rejections\x18\x0e \x03(\v2\x1e.vibebridge.state.v1.RejectionR\n" +
+	"rejectionsJ\x04\b\v\x10\f\"\xb7\x02\n" +
 	"\n" +
 	"EventState\x123\n" +
 	"\x06entity\x18\x01 \x01(\v2\x1b.vibebridge.state.v1.EntityR\x06entity\x125\n" +
@@ -2557,7 +2788,7 @@ func file_statepb_state_proto_rawDescGZIP() []byte {
 }
 
 var file_statepb_state_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_statepb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_statepb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_statepb_state_proto_goTypes = []any{
 	(Disposition)(0),       // 0: vibebridge.state.v1.Disposition
 	(Loop_Kind)(0),         // 1: vibebridge.state.v1.Loop.Kind
@@ -2572,24 +2803,27 @@ var file_statepb_state_proto_goTypes = []any{
 	(*RefundFacts)(nil),    // 10: vibebridge.state.v1.RefundFacts
 	(*Note)(nil),           // 11: vibebridge.state.v1.Note
 	(*Input)(nil),          // 12: vibebridge.state.v1.Input
-	(*Membership)(nil),     // 13: vibebridge.state.v1.Membership
-	(*Answer)(nil),         // 14: vibebridge.state.v1.Answer
-	(*Loop)(nil),           // 15: vibebridge.state.v1.Loop
-	(*Cause)(nil),          // 16: vibebridge.state.v1.Cause
-	(*Claim)(nil),          // 17: vibebridge.state.v1.Claim
-	(*Wait)(nil),           // 18: vibebridge.state.v1.Wait
-	(*Tally)(nil),          // 19: vibebridge.state.v1.Tally
-	(*Tallies)(nil),        // 20: vibebridge.state.v1.Tallies
-	(*Seen)(nil),           // 21: vibebridge.state.v1.Seen
-	(*Entity)(nil),         // 22: vibebridge.state.v1.Entity
-	(*EventState)(nil),     // 23: vibebridge.state.v1.EventState
-	(*OrderState)(nil),     // 24: vibebridge.state.v1.OrderState
-	(*RefundState)(nil),    // 25: vibebridge.state.v1.RefundState
-	(*OrganizerState)(nil), // 26: vibebridge.state.v1.OrganizerState
-	(*MemberState)(nil),    // 27: vibebridge.state.v1.MemberState
-	(*LedgerState)(nil),    // 28: vibebridge.state.v1.LedgerState
-	(*SessionState)(nil),   // 29: vibebridge.state.v1.SessionState
-	(*Row)(nil),            // 30: vibebridge.state.v1.Row
+	(*Replay)(nil),         // 13: vibebridge.state.v1.Replay
+	(*Membership)(nil),     // 14: vibebridge.state.v1.Membership
+	(*Answer)(nil),         // 15: vibebridge.state.v1.Answer
+	(*Loop)(nil),           // 16: vibebridge.state.v1.Loop
+	(*Cause)(nil),          // 17: vibebridge.state.v1.Cause
+	(*Claim)(nil),          // 18: vibebridge.state.v1.Claim
+	(*Wait)(nil),           // 19: vibebridge.state.v1.Wait
+	(*Tally)(nil),          // 20: vibebridge.state.v1.Tally
+	(*Tallies)(nil),        // 21: vibebridge.state.v1.Tallies
+	(*Seen)(nil),           // 22: vibebridge.state.v1.Seen
+	(*Offsets)(nil),        // 23: vibebridge.state.v1.Offsets
+	(*Rejection)(nil),      // 24: vibebridge.state.v1.Rejection
+	(*Entity)(nil),         // 25: vibebridge.state.v1.Entity
+	(*EventState)(nil),     // 26: vibebridge.state.v1.EventState
+	(*OrderState)(nil),     // 27: vibebridge.state.v1.OrderState
+	(*RefundState)(nil),    // 28: vibebridge.state.v1.RefundState
+	(*OrganizerState)(nil), // 29: vibebridge.state.v1.OrganizerState
+	(*MemberState)(nil),    // 30: vibebridge.state.v1.MemberState
+	(*LedgerState)(nil),    // 31: vibebridge.state.v1.LedgerState
+	(*SessionState)(nil),   // 32: vibebridge.state.v1.SessionState
+	(*Row)(nil),            // 33: vibebridge.state.v1.Row
 }
 var file_statepb_state_proto_depIdxs = []int32{
 	3,  // 0: vibebridge.state.v1.OrganizerFacts.legal:type_name -> vibebridge.state.v1.Legal
@@ -2603,49 +2837,54 @@ var file_statepb_state_proto_depIdxs = []int32{
 	10, // 8: vibebridge.state.v1.Input.refund:type_name -> vibebridge.state.v1.RefundFacts
 	4,  // 9: vibebridge.state.v1.Input.organizer:type_name -> vibebridge.state.v1.OrganizerFacts
 	11, // 10: vibebridge.state.v1.Input.note:type_name -> vibebridge.state.v1.Note
-	4,  // 11: vibebridge.state.v1.Answer.organizer:type_name -> vibebridge.state.v1.OrganizerFacts
-	2,  // 12: vibebridge.state.v1.Answer.source:type_name -> vibebridge.state.v1.Source
-	1,  // 13: vibebridge.state.v1.Loop.kind:type_name -> vibebridge.state.v1.Loop.Kind
-	16, // 14: vibebridge.state.v1.Claim.cause:type_name -> vibebridge.state.v1.Cause
-	19, // 15: vibebridge.state.v1.Tallies.skipped:type_name -> vibebridge.state.v1.Tally
-	19, // 16: vibebridge.state.v1.Tallies.quarantined:type_name -> vibebridge.state.v1.Tally
-	2,  // 17: vibebridge.state.v1.Entity.source:type_name -> vibebridge.state.v1.Source
-	17, // 18: vibebridge.state.v1.Entity.sent:type_name -> vibebridge.state.v1.Claim
-	17, // 19: vibebridge.state.v1.Entity.spread:type_name -> vibebridge.state.v1.Claim
-	18, // 20: vibebridge.state.v1.Entity.wait:type_name -> vibebridge.state.v1.Wait
-	0,  // 21: vibebridge.state.v1.Entity.disposition:type_name -> vibebridge.state.v1.Disposition
-	21, // 22: vibebridge.state.v1.Entity.seen:type_name -> vibebridge.state.v1.Seen
-	20, // 23: vibebridge.state.v1.Entity.tallies:type_name -> vibebridge.state.v1.Tallies
-	16, // 24: vibebridge.state.v1.Entity.written:type_name -> vibebridge.state.v1.Cause
-	17, // 25: vibebridge.state.v1.Entity.rejected:type_name -> vibebridge.state.v1.Claim
-	2,  // 26: vibebridge.state.v1.Entity.kept_source:type_name -> vibebridge.state.v1.Source
-	22, // 27: vibebridge.state.v1.EventState.entity:type_name -> vibebridge.state.v1.Entity
-	6,  // 28: vibebridge.state.v1.EventState.facts:type_name -> vibebridge.state.v1.EventFacts
-	14, // 29: vibebridge.state.v1.EventState.organizer:type_name -> vibebridge.state.v1.Answer
-	17, // 30: vibebridge.state.v1.EventState.asked:type_name -> vibebridge.state.v1.Claim
-	6,  // 31: vibebridge.state.v1.EventState.kept:type_name -> vibebridge.state.v1.EventFacts
-	22, // 32: vibebridge.state.v1.OrderState.entity:type_name -> vibebridge.state.v1.Entity
-	9,  // 33: vibebridge.state.v1.OrderState.facts:type_name -> vibebridge.state.v1.OrderFacts
-	9,  // 34: vibebridge.state.v1.OrderState.kept:type_name -> vibebridge.state.v1.OrderFacts
-	22, // 35: vibebridge.state.v1.RefundState.entity:type_name -> vibebridge.state.v1.Entity
-	10, // 36: vibebridge.state.v1.RefundState.facts:type_name -> vibebridge.state.v1.RefundFacts
-	10, // 37: vibebridge.state.v1.RefundState.kept:type_name -> vibebridge.state.v1.RefundFacts
-	22, // 38: vibebridge.state.v1.OrganizerState.entity:type_name -> vibebridge.state.v1.Entity
-	4,  // 39: vibebridge.state.v1.OrganizerState.facts:type_name -> vibebridge.state.v1.OrganizerFacts
-	16, // 40: vibebridge.state.v1.MemberState.written:type_name -> vibebridge.state.v1.Cause
-	22, // 41: vibebridge.state.v1.LedgerState.entity:type_name -> vibebridge.state.v1.Entity
-	23, // 42: vibebridge.state.v1.Row.event:type_name -> vibebridge.state.v1.EventState
-	24, // 43: vibebridge.state.v1.Row.order:type_name -> vibebridge.state.v1.OrderState
-	25, // 44: vibebridge.state.v1.Row.refund:type_name -> vibebridge.state.v1.RefundState
-	26, // 45: vibebridge.state.v1.Row.organizer:type_name -> vibebridge.state.v1.OrganizerState
-	27, // 46: vibebridge.state.v1.Row.member:type_name -> vibebridge.state.v1.MemberState
-	28, // 47: vibebridge.state.v1.Row.ledger:type_name -> vibebridge.state.v1.LedgerState
-	29, // 48: vibebridge.state.v1.Row.session:type_name -> vibebridge.state.v1.SessionState
-	49, // [49:49] is the sub-list for method output_type
-	49, // [49:49] is the sub-list for method input_type
-	49, // [49:49] is the sub-list for extension type_name
-	49, // [49:49] is the sub-list for extension extendee
-	0,  // [0:49] is the sub-list for field type_name
+	13, // 11: vibebridge.state.v1.Input.replay:type_name -> vibebridge.state.v1.Replay
+	4,  // 12: vibebridge.state.v1.Answer.organizer:type_name -> vibebridge.state.v1.OrganizerFacts
+	2,  // 13: vibebridge.state.v1.Answer.source:type_name -> vibebridge.state.v1.Source
+	1,  // 14: vibebridge.state.v1.Loop.kind:type_name -> vibebridge.state.v1.Loop.Kind
+	17, // 15: vibebridge.state.v1.Claim.cause:type_name -> vibebridge.state.v1.Cause
+	20, // 16: vibebridge.state.v1.Tallies.skipped:type_name -> vibebridge.state.v1.Tally
+	20, // 17: vibebridge.state.v1.Tallies.quarantined:type_name -> vibebridge.state.v1.Tally
+	20, // 18: vibebridge.state.v1.Tallies.withdrawn:type_name -> vibebridge.state.v1.Tally
+	23, // 19: vibebridge.state.v1.Seen.quarantined:type_name -> vibebridge.state.v1.Offsets
+	2,  // 20: vibebridge.state.v1.Rejection.source:type_name -> vibebridge.state.v1.Source
+	17, // 21: vibebridge.state.v1.Rejection.cause:type_name -> vibebridge.state.v1.Cause
+	2,  // 22: vibebridge.state.v1.Entity.source:type_name -> vibebridge.state.v1.Source
+	18, // 23: vibebridge.state.v1.Entity.sent:type_name -> vibebridge.state.v1.Claim
+	18, // 24: vibebridge.state.v1.Entity.spread:type_name -> vibebridge.state.v1.Claim
+	19, // 25: vibebridge.state.v1.Entity.wait:type_name -> vibebridge.state.v1.Wait
+	0,  // 26: vibebridge.state.v1.Entity.disposition:type_name -> vibebridge.state.v1.Disposition
+	22, // 27: vibebridge.state.v1.Entity.seen:type_name -> vibebridge.state.v1.Seen
+	21, // 28: vibebridge.state.v1.Entity.tallies:type_name -> vibebridge.state.v1.Tallies
+	17, // 29: vibebridge.state.v1.Entity.written:type_name -> vibebridge.state.v1.Cause
+	2,  // 30: vibebridge.state.v1.Entity.kept_source:type_name -> vibebridge.state.v1.Source
+	24, // 31: vibebridge.state.v1.Entity.rejections:type_name -> vibebridge.state.v1.Rejection
+	25, // 32: vibebridge.state.v1.EventState.entity:type_name -> vibebridge.state.v1.Entity
+	6,  // 33: vibebridge.state.v1.EventState.facts:type_name -> vibebridge.state.v1.EventFacts
+	15, // 34: vibebridge.state.v1.EventState.organizer:type_name -> vibebridge.state.v1.Answer
+	18, // 35: vibebridge.state.v1.EventState.asked:type_name -> vibebridge.state.v1.Claim
+	6,  // 36: vibebridge.state.v1.EventState.kept:type_name -> vibebridge.state.v1.EventFacts
+	25, // 37: vibebridge.state.v1.OrderState.entity:type_name -> vibebridge.state.v1.Entity
+	9,  // 38: vibebridge.state.v1.OrderState.facts:type_name -> vibebridge.state.v1.OrderFacts
+	9,  // 39: vibebridge.state.v1.OrderState.kept:type_name -> vibebridge.state.v1.OrderFacts
+	25, // 40: vibebridge.state.v1.RefundState.entity:type_name -> vibebridge.state.v1.Entity
+	10, // 41: vibebridge.state.v1.RefundState.facts:type_name -> vibebridge.state.v1.RefundFacts
+	10, // 42: vibebridge.state.v1.RefundState.kept:type_name -> vibebridge.state.v1.RefundFacts
+	25, // 43: vibebridge.state.v1.OrganizerState.entity:type_name -> vibebridge.state.v1.Entity
+	4,  // 44: vibebridge.state.v1.OrganizerState.facts:type_name -> vibebridge.state.v1.OrganizerFacts
+	17, // 45: vibebridge.state.v1.MemberState.written:type_name -> vibebridge.state.v1.Cause
+	25, // 46: vibebridge.state.v1.LedgerState.entity:type_name -> vibebridge.state.v1.Entity
+	26, // 47: vibebridge.state.v1.Row.event:type_name -> vibebridge.state.v1.EventState
+	27, // 48: vibebridge.state.v1.Row.order:type_name -> vibebridge.state.v1.OrderState
+	28, // 49: vibebridge.state.v1.Row.refund:type_name -> vibebridge.state.v1.RefundState
+	29, // 50: vibebridge.state.v1.Row.organizer:type_name -> vibebridge.state.v1.OrganizerState
+	30, // 51: vibebridge.state.v1.Row.member:type_name -> vibebridge.state.v1.MemberState
+	31, // 52: vibebridge.state.v1.Row.ledger:type_name -> vibebridge.state.v1.LedgerState
+	32, // 53: vibebridge.state.v1.Row.session:type_name -> vibebridge.state.v1.SessionState
+	54, // [54:54] is the sub-list for method output_type
+	54, // [54:54] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_statepb_state_proto_init() }
@@ -2661,7 +2900,7 @@ func file_statepb_state_proto_init() {
 		(*Input_Organizer)(nil),
 		(*Input_Note)(nil),
 	}
-	file_statepb_state_proto_msgTypes[28].OneofWrappers = []any{
+	file_statepb_state_proto_msgTypes[31].OneofWrappers = []any{
 		(*Row_Event)(nil),
 		(*Row_Order)(nil),
 		(*Row_Refund)(nil),
@@ -2676,7 +2915,7 @@ func file_statepb_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_statepb_state_proto_rawDesc), len(file_statepb_state_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   29,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
