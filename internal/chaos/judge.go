@@ -68,20 +68,24 @@ func (r *run) settle(ctx context.Context) error {
 	drained, cancel := context.WithTimeoutCause(ctx, r.cfg.DrainBound, fmt.Errorf("records are on their way still, %s after the last fault", r.cfg.DrainBound))
 	defer cancel()
 	balance, err := r.drain(drained)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err == nil:
+		r.note("nothing is on its way any more")
+	default: // what verify says tells why
 		if cause := context.Cause(drained); cause != nil {
 			err = cause
 		}
-		return err
+		r.note("%v", err)
 	}
-	r.note("nothing is on its way any more")
 	if r.cfg.Brokers > 1 { // times of append tell an order on one broker; here all have the same clock
 		if err := r.target.lead(ctx, 1, slimTopics()...); err != nil {
 			return err
 		}
 	}
 	verified := r.verify(ctx)
-	return errors.Join(verified, r.countSlim(ctx), balance)
+	return errors.Join(err, verified, r.countSlim(ctx), balance)
 }
 
 // toRead is the cluster as the packages of the bridge see it.
