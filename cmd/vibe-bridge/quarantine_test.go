@@ -19,10 +19,13 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/ticketscloud/vibe-bridge/internal/config"
+	"github.com/ticketscloud/vibe-bridge/internal/kafka/embedded"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
 	"github.com/ticketscloud/vibe-bridge/legacyproto"
 	"github.com/ticketscloud/vibe-bridge/mapping"
+	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
 	"github.com/ticketscloud/vibe-bridge/processors"
+	"github.com/ticketscloud/vibe-bridge/slim"
 )
 
 // swelling is text that takes six times its size in JSON.
@@ -384,5 +387,107 @@ func (o *operated) checkShow() {
 	r := o.quarantineText(codeOK, "show", fmt.Sprintf("%d/%d", x.Partition, x.Offset))
 	if !strings.Contains(r.stdout, "unreadable") || !strings.Contains(r.stdout, "and 6 of its key") || !strings.Contains(r.stdout, "headers        h\n") {
 		o.t.Errorf("shows %s", r.stdout)
+	}
+}
+
+// rejected writes a record to the quarantine topic as the bridge does.
+func (o *operated) rejected(key, value []byte, s mapping.Stream, src *statepb.Source, stage string, reason mapping.Reason) {
+	o.t.Helper()
+	r := &kafkatest.Record{Key: key, Value: value}
+	for _, h := range mapping.QuarantineHeaders(o.cfg.Topics.Legacy[s], src, stage, reason) {
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+	}
+	kafkatest.Produce(o.t, o.target.Addrs, o.cfg.Topics.Quarantine(), r)
+}
+
+// No instance need run: the input waits in its topic, in its event's partition, and the
+// marker stands in the partition of what it marks. What the brokers refuse is not marked.
+func TestQuarantineReplayWithoutAnInstance(t *testing.T) {
+	t.Parallel()
+	o := newOperated(t, kafkatest.Embedded(t, embedded.Options{}))
+	o.createTopics()
+	var ids []string
+	for i := range 8 {
+		id := fmt.Sprint("event", i)
+		value, err := proto.Marshal(legacyEvent(id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.rejected([]byte(fmt.Sprint("key", i)), value, mapping.Events, &statepb.Source{Partition: 1, Offset: int64(9 - i), Time: 77}, mapping.StageIntake, mapping.ReasonTooLarge)
+		ids = append(ids, id)
+	}
+	o.rejected(nil, nil, mapping.Orders, &statepb.Source{Partition: 1, Offset: 4}, mapping.StageGate, mapping.ReasonTooLarge)
+	kafkatest.Produce(t, o.target.Addrs, o.cfg.Topics.Quarantine(), &kafkatest.Record{Value: []byte("somebody else's")})
+
+	// Five records, the first of the legacy topic; a second a record.
+	r := o.quarantineText(codeOK, "replay", "--reason", "too_large", "--topic", "events", "--limit", "5", "--rate", "1000")
+	if r.stdout != "5 of 5 records replayed (5 sent)\n" || !strings.HasPrefix(r.stderr, "1 record of "+o.cfg.Topics.Quarantine()+" left out: ") {
+		t.Errorf("says %s%s", r.stdout, r.stderr)
+	}
+	inputs := kafkatest.ReadAll(t, o.target.Addrs, o.cfg.Topics.Name+"-events")
+	for _, in := range inputs {
+		var got statepb.Input
+		if err := proto.Unmarshal(in.Value, &got); err != nil {
+			t.Fatal(err)
+		}
+		id := string(in.Key)
+		want := &statepb.Source{Partition: 1, Offset: int64(9 - slices.Index(ids, id)), Time: 77}
+		if !proto.Equal(got.GetSource(), want) || want.Offset > 6 || got.GetReplay().GetStage() != mapping.StageIntake || got.GetReplay().GetReason() != "too_large" ||
+			got.GetEvent().GetId() != id || got.GetSettled() != 0 || in.Partition != slim.Partition(in.Key, 3) {
+			t.Errorf("%s in partition %d: %v", id, in.Partition, &got)
+		}
+	}
+	records := map[string]*kafkatest.Record{}
+	markers := 0
+	for _, q := range kafkatest.ReadAll(t, o.target.Addrs, o.cfg.Topics.Quarantine()) {
+		headers := map[string]string{}
+		for _, h := range q.Headers {
+			headers[h.Key] = string(h.Value)
+		}
+		of := headers[mapping.HeaderErrorTopic] + headers[mapping.HeaderErrorOffset]
+		if headers[mapping.HeaderReplayed] == "" {
+			records[of] = q
+			continue
+		}
+		markers++
+		at := records[of]
+		if at == nil || q.Partition != at.Partition || headers[mapping.HeaderReplayed] != fmt.Sprint(at.Offset) || q.Key != nil || q.Value != nil ||
+			headers[mapping.HeaderReplayedOutcome] != "sent" || headers[mapping.HeaderErrorTopic] != o.cfg.Topics.Legacy[mapping.Events] || headers[mapping.HeaderReplayedTime] == "" {
+			t.Errorf("marker in partition %d: %v", q.Partition, headers)
+		}
+	}
+	if len(inputs) != 5 || markers != 5 {
+		t.Errorf("%d inputs and %d markers, want 5", len(inputs), markers)
+	}
+
+	r = o.quarantineText(codeChecks, "replay", "--topic", "orders_done")
+	if !strings.Contains(r.stdout, ": unavailable\n0 of 1 record replayed (1 unavailable)\n") || !strings.HasSuffix(r.stderr, "vibe-bridge: quarantine replay: 1 record stays in quarantine\n") {
+		t.Errorf("says %s%s", r.stdout, r.stderr)
+	}
+	raw := filepath.Join(t.TempDir(), "raw")
+	r = o.quarantineText(codeChecks, "show", "--topic", "orders_done", "--at", "1/4", "--raw", raw)
+	if _, err := os.Stat(raw); !errors.Is(err, os.ErrNotExist) || !strings.Contains(r.stderr, "is not written") {
+		t.Errorf("says %s%s, %v", r.stdout, r.stderr, err)
+	}
+	if r = o.quarantineText(codeOK, "list", "--topic", "orders_done"); !strings.Contains(r.stdout, "  gone  ") {
+		t.Errorf("lists %s", r.stdout)
+	}
+
+	refuseProduce(o.target)
+	r = o.quarantineText(codeFailed, "replay", "--topic", "events")
+	if !strings.Contains(r.stderr, "replay: 0 of 3 records done; it may be repeated: ") {
+		t.Errorf("says %s%s", r.stdout, r.stderr)
+	}
+	o.wantQuarantined(codeOK, "event0 intake too_large, event1 intake too_large, event2 intake too_large", "list", "--topic", "events")
+}
+
+func TestQuarantineWithoutTopics(t *testing.T) {
+	t.Parallel()
+	d := newDeployment(t)
+	for _, args := range []string{"list", "show 0/0", "replay", "replay --dry-run"} {
+		r := execute(t, nil, append(append([]string{"quarantine"}, strings.Fields(args)...), "--config", d.config)...)
+		if r.code != codeRefused || !strings.Contains(r.stderr, "missing") || strings.Count(r.stderr, "\n") != 1 {
+			t.Errorf("%s: exit code %d: %s", args, r.code, r.stderr)
+		}
 	}
 }
