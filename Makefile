@@ -39,7 +39,7 @@ build: ## Build build/vibe-bridge
 .PHONY: test
 test: ## Run all tests, on the embedded broker and on a real Apache Kafka
 	@GO="$(GO)" .ci/test $(TEST_FLAGS) -timeout $(TEST_TIMEOUT) $(PACKAGES)
-	@GO="$(GO)" .ci/fuzz 2000x $(PACKAGES)
+	@GO="$(GO)" .ci/fuzz 10000x $(PACKAGES)
 
 .PHONY: test-short
 test-short: ## Run the tests in their short form, on the embedded broker alone
