@@ -356,6 +356,7 @@ func TestPlantedBugs(t *testing.T) {
 		set  func(*sim)
 	}{
 		{"commit past what is not acknowledged", 0, func(s *sim) { s.stockCommit = true }},
+		{"parked orders are dropped with the session", 0, func(s *sim) { s.parkedInMemory = true }},
 		{"the store's offset passes foreign records (guard G1)", 0, func(s *sim) { s.noGaps = true }},
 		{"the last row wins whoever wrote it (guard G2)", 0, func(s *sim) { s.noGenerations = true }},
 		{"nothing is sent again after a takeover (guard G5)", 8150, func(s *sim) { s.rules.RepeatAfter = 0; s.late = time.Minute.Milliseconds() }},

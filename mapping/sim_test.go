@@ -82,6 +82,7 @@ type sim struct {
 	noGenerations, noGaps bool // planted faults: without the guards G2 and G1
 	calm                  bool // no session ends
 	stockCommit           bool // a planted fault: commit the highest acknowledged offset, as stock Goka does
+	parkedInMemory        bool // a planted fault: what waits is remembered by the session that parked it alone
 
 	quarantine *simLimits // nil: nothing is too large
 }
@@ -111,6 +112,7 @@ type simGroup struct {
 	highest    int32           // generation in the store
 	restarting bool            // a gap was seen
 	overruled  map[string]bool // keys whose newest changelog record is of an older generation
+	written    map[string]bool // keys that this session wrote
 
 	zombies []*simZombie
 }
@@ -177,6 +179,7 @@ func (g *simGroup) start() {
 	if g.table != 0 {
 		g.load()
 		g.recover()
+		g.written = map[string]bool{}
 		g.open()
 	}
 }
@@ -253,6 +256,9 @@ func generationIn(value []byte) int32 {
 
 func (g *simGroup) write(key string, value []byte) {
 	g.store[key] = value
+	if g.written != nil {
+		g.written[key] = true
+	}
 	g.disk.writes = append(g.disk.writes, simWrite{key, value, g.offset})
 }
 
@@ -521,11 +527,15 @@ func runSimGroup(g *simGroup, topic int, offset int64, m simMessage) ([]simSend,
 func (g *simGroup) keys(prefix string, waiting bool) []string {
 	var keys []string
 	for _, key := range slices.Sorted(maps.Keys(g.store)) {
-		if strings.HasPrefix(key, prefix) && (!waiting || g.wait(key) != nil) {
+		if strings.HasPrefix(key, prefix) && (!waiting || g.waits(key)) {
 			keys = append(keys, key)
 		}
 	}
 	return keys
+}
+
+func (g *simGroup) waits(key string) bool {
+	return g.wait(key) != nil && (g.written[key] || !g.s.parkedInMemory)
 }
 
 func (g *simGroup) wait(key string) *statepb.Wait {
