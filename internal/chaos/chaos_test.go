@@ -84,7 +84,8 @@ func TestPlantedBugIsFound(t *testing.T) {
 	if err == nil {
 		t.Fatal("the run passed")
 	}
-	if summary.Findings["lost"] == 0 {
-		t.Errorf("verify has found %v, and nothing lost; the run ended with: %v", summary.Findings, err)
+	// A crash may fall between what a record sends: its row is lost, then, and the slim record there.
+	if summary.Findings["lost"] == 0 && len(summary.Unbalanced) == 0 {
+		t.Errorf("verify has found %v, nothing is lost and all accounts balance; the run ended with: %v", summary.Findings, err)
 	}
 }
