@@ -86,7 +86,10 @@ func (o *runOptions) run(ctx context.Context, a *app, c config.Config) error {
 	}
 	check := func(ctx context.Context) error { return checkTopics(ctx, c, cfg) }
 	if err := check(ctx); err != nil {
-		if !kafka.Unreachable(err) {
+		switch {
+		case ctx.Err() != nil: // and what the check says is that it was cut off
+			return &codedError{code: codeFailed, err: errors.New("told to stop while it was starting")}
+		case !kafka.Unreachable(err):
 			return err
 		}
 		bridge.Require(check) // said, and tried again, by Run

@@ -436,6 +436,22 @@ func TestRunWaitsForItsBrokers(t *testing.T) {
 	}
 }
 
+// Told to stop while it looks at its clusters for the first time, it has failed at nothing, and says so.
+func TestRunThatIsStoppedWhileItStarts(t *testing.T) {
+	t.Parallel()
+	d, outage := newFragileDeployment(t, "")
+	before := outage.Connections()
+	outage.Silence()
+	in := d.run("--target-connect-timeout", "1m", "--source-connect-timeout", "1m")
+	kafkatest.Eventually(t, "the first connection", func() bool { in.alive(); return outage.Connections() > before })
+	if code := in.stop(syscall.SIGTERM); code != codeFailed {
+		t.Errorf("exit code %d: %s", code, &in.log)
+	}
+	if text := in.log.String(); !strings.Contains(text, "told to stop while it was starting") {
+		t.Errorf("it says: %s", text)
+	}
+}
+
 // It waits for nothing else: what it finds once the brokers answer ends it, as at any start.
 func TestRunThatHasWaitedIsRefused(t *testing.T) {
 	t.Parallel()

@@ -49,6 +49,13 @@ func (o *Outage) start(m outageMode) {
 	o.mode, o.ended = m, make(chan struct{})
 }
 
+// Connections is how many connections are open.
+func (o *Outage) Connections() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.conns)
+}
+
 // End ends the outage. Connections that were silent are closed: what was held in them never arrives.
 func (o *Outage) End() {
 	o.drop()
