@@ -155,6 +155,12 @@ func (t *Tracker) Session() context.Context {
 	return context.Background()
 }
 
+// Joined tells whether a session lasts: the member is in the group, with or without partitions.
+func (t *Tracker) Joined() bool {
+	s := t.session.Load()
+	return s != nil && s.Context().Err() == nil
+}
+
 // Begin says that the callback of a record has started. It is the first thing
 // every callback does.
 func (t *Tracker) Begin(topic string, partition int32, offset int64) {
