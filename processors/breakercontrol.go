@@ -26,6 +26,7 @@ const (
 // startBreaker makes the instance know what is paused, before any record is admitted,
 // and able to pause. A pause that another version has written is over: whoever
 // starts a new version has put right what was wrong, or will see it paused again.
+// One that says no version, or that cannot be read, stays: see pauseIn.
 // stop waits until what was written is acknowledged.
 func (b *Bridge) startBreaker(ctx context.Context) (stop func(), err error) {
 	if !b.cfg.Breaker.enabled() {
@@ -43,7 +44,7 @@ func (b *Bridge) startBreaker(ctx context.Context) (stop func(), err error) {
 	w.open(client)
 	b.breaker.write = w.pause
 	for _, topic := range slices.Sorted(maps.Keys(control)) {
-		if by := control[topic].Version; by != b.cfg.Version && !b.rebuilt {
+		if by := control[topic].Version; by != "" && by != b.cfg.Version && !b.rebuilt {
 			b.log.Info("topic was paused by another version of the bridge and is resumed", "topic", topic, "paused_by", by, "since", control[topic].Since)
 			w.resume(topic)
 			delete(control, topic)
@@ -147,7 +148,7 @@ func readControl(ctx context.Context, state kafka.Cluster, topic string) (paused
 
 // pauseIn reads a value of the control topic; nil for a tombstone. One that cannot be
 // read is a pause of which nothing else is known: to go on could flood the quarantine,
-// and the resume command ends it.
+// and only the resume command ends it.
 func pauseIn(value []byte) *Pause {
 	if value == nil {
 		return nil

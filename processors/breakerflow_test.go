@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -288,6 +290,57 @@ func TestPauseOutlivesARebuild(t *testing.T) {
 	}
 	if got := h.pauses(); !slices.Equal(got, []string{"v1"}) {
 		t.Errorf("the control topic has %q", got)
+	}
+	h.leave(in)
+}
+
+// A new version that has to wait for its brokers at the start resumes what another one paused, as one does that finds
+// them there: no instance of the process has run before.
+func TestNewVersionResumesThoughItHadToWaitForBrokers(t *testing.T) {
+	h := newHole(t, 1)
+	h.cfg.Breaker = processors.BreakerConfig{MaxShare: 0.5, Window: time.Hour, MinRecords: minRecords}
+	h.cfg.Version = "v2"
+	h.cfg.StateDir = t.TempDir()
+	kafkatest.Produce(t, h.target.Addrs, h.cfg.Topics.Control(),
+		&kgo.Record{Key: []byte(h.orders()), Value: []byte(`{"since":"2026-01-02T03:04:05Z","bad":6,"records":7,"version":"v1"}`)})
+	s, err := processors.NewSupervisor(h.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tries := 0
+	s.Require(func(context.Context) error {
+		if tries++; tries == 1 {
+			return &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+		}
+		return nil
+	})
+	ctx, stop := context.WithCancel(context.Background())
+	in := &instance{stop: stop, done: make(chan error, 1)}
+	go func() { in.done <- s.Run(ctx) }()
+	t.Cleanup(stop)
+	// An instance that runs knows what is paused.
+	kafkatest.Eventually(t, "the instance to run", func() bool {
+		return !slices.ContainsFunc(s.NotReady(), func(reason string) bool { return !strings.HasPrefix(reason, "paused: ") })
+	})
+	if got := h.pauses(); !slices.Equal(got, []string{"v1", ""}) {
+		t.Errorf("the control topic has %q, want a tombstone behind the pause; not ready for %q", got, s.NotReady())
+	}
+	h.leave(in)
+}
+
+// A pause that nobody can read is of no version, and no start ends it.
+func TestUnreadablePauseOutlivesAStart(t *testing.T) {
+	h := newHole(t, 1)
+	h.cfg.Breaker = processors.BreakerConfig{MaxShare: 0.5, Window: time.Hour, MinRecords: minRecords}
+	h.cfg.Version = "v2"
+	control := h.cfg.Topics.Control()
+	kafkatest.Produce(t, h.target.Addrs, control, &kgo.Record{Key: []byte(h.orders()), Value: []byte(`{"since":`)})
+	s, in := h.supervise(t.TempDir())
+	kafkatest.Eventually(t, "the instance to run", func() bool {
+		return !slices.ContainsFunc(s.NotReady(), func(reason string) bool { return !strings.HasPrefix(reason, "paused: ") })
+	})
+	if n := len(kafkatest.ReadAll(t, h.target.Addrs, control)); n != 1 || len(s.NotReady()) != 1 {
+		t.Errorf("the control topic has %d records, not ready for %q; want the pause alone", n, s.NotReady())
 	}
 	h.leave(in)
 }

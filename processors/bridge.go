@@ -252,6 +252,7 @@ func (b *Bridge) newGroup(name goka.Group, admin *kafka.Admin, keepRecords bool)
 		Failed:         func(err error) { b.end.fail(fmt.Errorf("%s: %w", name, err)) },
 		CleanupTimeout: cleanupTimeout,
 		Overdue:        func() { b.end.overdue(string(name), cleanupTimeout) },
+		Flushed:        func() bool { return len(g.producer.Unacknowledged()) == 0 },
 	})
 	g = newGroup(b, name, tracker, b.stores)
 	g.admin = admin

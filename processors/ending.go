@@ -145,7 +145,7 @@ type OverdueError struct {
 }
 
 func (e *OverdueError) Error() string {
-	return fmt.Sprintf("group %s had to give its partitions up and could not have everything acknowledged within %s; as others may own them soon, its connections were cut; nothing is lost: what was not acknowledged is done again by the next owner; check that the brokers answer",
+	return fmt.Sprintf("group %s had to give its partitions up and could not have everything acknowledged in time, which is %s from a rebalance on and a minute at most; as others may own them soon, its connections were cut; nothing is lost: what was not acknowledged is done again by the next owner; check that the brokers answer",
 		e.Group, e.Limit)
 }
 

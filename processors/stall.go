@@ -18,7 +18,7 @@ const DefaultStallAfter = 2 * time.Minute
 const stallChecks = 10
 
 // watchStalls looks for partitions that have records to acknowledge and do not get
-// on. It changes nothing: a stalled partition makes the instance unready, and is named.
+// on, and for groups that do not join. It changes nothing: they make the instance unready, and are named.
 func (b *Bridge) watchStalls(ctx context.Context) error {
 	after := b.cfg.StallAfter
 	if after == 0 {
@@ -34,6 +34,7 @@ func (b *Bridge) watchStalls(ctx context.Context) error {
 		case now := <-tick.C:
 			var stalled []string
 			for _, g := range b.groups() {
+				stalled = append(stalled, w.joining(string(g.name), g.tracker.Joined(), now)...)
 				if g.heldBack != nil && g.heldBack() {
 					w.forget(string(g.name)) // NotReady says why it stands
 					continue
@@ -42,13 +43,13 @@ func (b *Bridge) watchStalls(ctx context.Context) error {
 			}
 			slices.Sort(stalled)
 			if before := b.stalled.Swap(&stalled); len(stalled) > 0 && (before == nil || !slices.Equal(*before, stalled)) {
-				b.log.Warn("partitions do not get on", "stalled", stalled)
+				b.log.Warn("groups do not get on", "stalled", stalled)
 			}
 		}
 	}
 }
 
-// stallWatch remembers since when a partition stands where it stands.
+// stallWatch remembers since when a partition stands where it stands, and a group has not joined.
 type stallWatch struct {
 	after time.Duration
 	since map[string]standing
@@ -73,6 +74,21 @@ func (w stallWatch) forget(group string) {
 	maps.DeleteFunc(w.since, func(name string, _ standing) bool { return strings.HasPrefix(name, "group "+group+", ") })
 }
 
+// joining names a group that has had no session for longer than after. One without partitions has a session, too, and
+// every rebalance is a moment without.
+func (w stallWatch) joining(group string, joined bool, now time.Time) (stalled []string) {
+	name := "group " + group
+	last, known := w.since[name]
+	if !known || joined {
+		w.since[name] = standing{since: now}
+		return nil
+	}
+	if now.Sub(last.since) >= w.after {
+		stalled = append(stalled, fmt.Sprintf("%s has no partitions: it has not joined for %s", name, w.after))
+	}
+	return stalled
+}
+
 // look gives the partitions of a group that have had records for longer than after
 // and acknowledged none.
 func (w stallWatch) look(group string, positions []kafka.Position, markers int64, now time.Time) (stalled []string) {
@@ -91,7 +107,7 @@ func (w stallWatch) look(group string, positions []kafka.Position, markers int64
 	return stalled
 }
 
-// NotReady says why the instance is not ready: what has not begun, what is held back, and partitions that do not get on.
+// NotReady says why the instance is not ready: what has not begun, what is held back, partitions that do not get on, and groups that do not join.
 func (b *Bridge) NotReady() []string {
 	var reasons []string
 	if !b.started.Load() {

@@ -40,6 +40,32 @@ func TestStallWatch(t *testing.T) {
 	}
 }
 
+// A group that has not joined for long enough is named; a rebalance is over sooner.
+func TestStallWatchOfGroups(t *testing.T) {
+	w := stallWatch{after: 2 * time.Minute, since: map[string]standing{}}
+	began := time.Now()
+	for _, step := range []struct {
+		minute          int
+		joined, stalled bool
+	}{
+		{0, false, false},
+		{1, false, false},
+		{2, false, true}, // it never has
+		{3, true, false},
+		{9, true, false},
+		{10, false, false}, // a rebalance
+		{11, true, false},
+		{12, false, false}, // another
+		{13, false, true},
+	} {
+		w.forget("gate") // what is held back has to join, too
+		got := w.joining("gate", step.joined, began.Add(time.Duration(step.minute)*time.Minute))
+		if (len(got) > 0) != step.stalled {
+			t.Errorf("minute %d: stalled %q, want %t", step.minute, got, step.stalled)
+		}
+	}
+}
+
 func TestBackoff(t *testing.T) {
 	b := backoff{first: time.Second, most: 4 * time.Second, healthy: time.Minute}
 	var wait time.Duration

@@ -30,6 +30,7 @@ type Supervisor struct {
 	cfg     Config
 	current *Bridge // nil while waiting
 	reason  string  // why current is nil
+	started bool    // an instance has run
 
 	check func(context.Context) error // before the first run; nil: none, or passed
 }
@@ -71,14 +72,14 @@ func (s *Supervisor) Require(check func(context.Context) error) { s.check = chec
 // starts an instance is there to read what is wrong with it.
 func (s *Supervisor) Run(ctx context.Context) error {
 	var wait time.Duration
-	for started := false; ; {
+	for {
 		b, err := s.build()
 		if err != nil {
 			return err
 		}
 		began := time.Now()
 		err = s.run(ctx, b)
-		started = started || b.started.Load()
+		started := s.hasRun(b)
 		switch {
 		case err == nil, ctx.Err() != nil, permanent(err), !started && !kafka.Unreachable(err):
 			return err
@@ -94,6 +95,14 @@ func (s *Supervisor) Run(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// hasRun tells whether b or an instance before it has run.
+func (s *Supervisor) hasRun(b *Bridge) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.started = s.started || b.started.Load()
+	return s.started
 }
 
 func (s *Supervisor) run(ctx context.Context, b *Bridge) error {
@@ -128,7 +137,7 @@ func (s *Supervisor) build() (*Bridge, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.metrics, b.rebuilt = s.metrics, true
+	b.metrics, b.rebuilt = s.metrics, s.started
 	s.current = b
 	return b, nil
 }

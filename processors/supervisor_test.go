@@ -2,8 +2,10 @@ package processors_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,6 +63,28 @@ func TestSupervisorGivesUp(t *testing.T) {
 	if err := h.endedWithin(in, 30*time.Second); err == nil || !strings.Contains(err.Error(), "created again") {
 		t.Errorf("ended with %v", err)
 	}
+}
+
+// An instance whose groups cannot join processes nothing, and is not ready until they have.
+func TestInstanceThatCannotJoinIsNotReady(t *testing.T) {
+	h := newHole(t, 1)
+	h.cfg.StopTimeout, h.cfg.StallAfter = stopTimeout, 2*time.Second
+	var joins atomic.Bool
+	cluster := h.cluster()
+	cluster.ControlKey(int16(kmsg.JoinGroup), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		return nil, errors.New("the connection is cut"), !joins.Load()
+	})
+	s, in := h.supervise(t.TempDir())
+	source, state := h.cfg.Topics.Groups()
+	for _, group := range append(source, state...) {
+		kafkatest.Eventually(t, "a group that has not joined to be named", func() bool {
+			return slices.ContainsFunc(s.NotReady(), func(reason string) bool { return strings.HasPrefix(reason, "group "+group+" has no partitions") })
+		})
+	}
+	joins.Store(true)
+	kafkatest.Eventually(t, "the instance to be ready", func() bool { return len(s.NotReady()) == 0 })
+	h.leave(in)
 }
 
 // An acknowledgement that never comes makes the instance not ready, and names the partition.

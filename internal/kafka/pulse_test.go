@@ -45,6 +45,7 @@ type beating struct {
 	r       *receiver
 	failed  []error
 	overdue []time.Duration // since the session's end
+	flushed bool            // whether all that was sent is acknowledged or refused
 	end     time.Time
 }
 
@@ -55,7 +56,8 @@ func newBeating(t *testing.T, flushes time.Duration) *beating {
 	b.tr = NewTracker(TrackerOptions{
 		Group: "gate", Heartbeat: b.heartbeat, SessionTimeout: beatingSession,
 		CleanupTimeout: 15 * time.Second, Overdue: func() { b.overdue = append(b.overdue, time.Since(b.end)) },
-		Failed: func(err error) { b.failed = append(b.failed, err) },
+		Failed:  func(err error) { b.failed = append(b.failed, err) },
+		Flushed: func() bool { return b.flushed },
 	})
 	b.s = newScriptedSession(map[string]int64{"orders": 0})
 	b.r = consumeWith(t, &receiver{flushes: flushes}, b.tr, b.s)
@@ -210,6 +212,49 @@ func TestCleanUpIsLimitedByARebalanceOnly(t *testing.T) {
 					if got := b.overdue[i]; got > want || got < want-beatingSession/beatsPerSession {
 						t.Errorf("overdue after %s, want %s less at most one heartbeat", got, want)
 					}
+				}
+			})
+		})
+	}
+}
+
+// Goka gives a clean-up up after a minute, whatever is still on its way. The member leaves then, so that others may own
+// its partitions, and what was held or is still to be flushed must not go out.
+func TestCleanUpThatGaveUpLetsNothingOut(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		answer    error
+		abandoned bool // the callback ended after its session
+		flushed   bool
+		want      int // how often it is overdue
+	}{
+		{"the coordinator is away", io.EOF, false, false, 1},
+		{"a stop that nobody disturbs", nil, false, false, 1},
+		{"a callback that ended too late", nil, true, false, 1},
+		{"what it wrote was refused", nil, false, true, 0},
+		{"it wrote nothing", nil, true, true, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBeating(t, time.Minute) // as Goka
+				b.s.report("orders")
+				b.s.arrive("orders", 0)
+				synctest.Wait()
+				<-b.r.session.(*trackedSession).ready
+				begin(b.tr, "orders", 0) // what it writes is never acknowledged
+				b.flushed = c.flushed
+				b.says(c.answer)
+				time.Sleep(beatingSession)
+				b.wantHolds("before the end", c.answer == nil)
+				b.end = time.Now()
+				b.s.end()
+				if c.abandoned {
+					b.tr.Abandon("orders", scriptedPartition, 0)
+				}
+				<-b.r.ended
+				synctest.Wait()
+				if len(b.overdue) != c.want {
+					t.Errorf("when the member leaves, %s after the session's end, it is overdue %d times, want %d", time.Since(b.end), len(b.overdue), c.want)
 				}
 			})
 		})

@@ -57,10 +57,13 @@ type TrackerOptions struct {
 	SessionTimeout time.Duration
 	// CleanupTimeout is how long a session may take, once it is over, to have everything acknowledged that it had
 	// begun; 0: for ever. It has to be well inside the rebalance timeout, after which others own the partitions
-	// (guard G4). Overdue is called when it took longer, and must keep the instance from writing anything more. With
-	// Heartbeat the time runs only from when a rebalance may have begun.
+	// (guard G4). Overdue is called when it took longer, and when it was given up before, and must keep the instance
+	// from writing anything more. With Heartbeat the time runs only from when a rebalance may have begun.
 	CleanupTimeout time.Duration
 	Overdue        func()
+	// Flushed, if not nil, tells whether all that the group has sent is acknowledged or refused. What a session leaves
+	// unfinished may be refused, and then nothing of it is written any more.
+	Flushed func() bool
 	// Failed, if not nil, hears of the first failure at once, where Goka's Run would
 	// return it only after everything on its way has been acknowledged or refused.
 	Failed func(error)
@@ -150,6 +153,12 @@ func (t *Tracker) Session() context.Context {
 		return s.Context()
 	}
 	return context.Background()
+}
+
+// Joined tells whether a session lasts: the member is in the group, with or without partitions.
+func (t *Tracker) Joined() bool {
+	s := t.session.Load()
+	return s != nil && s.Context().Err() == nil
 }
 
 // Begin says that the callback of a record has started. It is the first thing
@@ -380,12 +389,27 @@ func (s *trackedSession) cleanupLeft(began time.Time, limit time.Duration) (time
 	return s.pulse.overdue(began, limit)
 }
 
+// unfinished tells whether a callback has begun with a record that is not done.
+func (s *trackedSession) unfinished() bool {
+	for _, partitions := range s.windows {
+		for _, w := range partitions {
+			if _, _, touched := w.left(); touched {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func (h *trackedHandler) Cleanup(sarama.ConsumerGroupSession) error {
 	if h.s == nil {
 		return nil // Setup refused the session
 	}
 	defer close(h.s.cleaned)
 	err := ofHandler(h.h.Cleanup(h.s))
+	if h.t.opts.Overdue != nil && h.t.opts.Flushed != nil && h.s.unfinished() && !h.t.opts.Flushed() {
+		h.t.opts.Overdue() // Goka has waited for a minute only, and the member leaves now
+	}
 	if err == nil {
 		h.t.handOver(h.s)
 	}

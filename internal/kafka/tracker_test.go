@@ -225,6 +225,27 @@ func (r *receiver) mark(topic string, offset int64) {
 	r.session.MarkOffset(topic, scriptedPartition, offset+1, "")
 }
 
+// A member that gets no partitions, because others have all of them, has joined as well.
+func TestJoined(t *testing.T) {
+	for _, initial := range []map[string]int64{{"orders": 0}, {}} {
+		synctest.Test(t, func(t *testing.T) {
+			tr := NewTracker(TrackerOptions{})
+			if tr.Joined() {
+				t.Error("joined before the first session")
+			}
+			s := newScriptedSession(initial)
+			r := consume(t, tr, s)
+			if !tr.Joined() {
+				t.Errorf("not joined in a session with %d partitions", len(initial))
+			}
+			r.finish(t, s)
+			if tr.Joined() {
+				t.Error("joined after the session")
+			}
+		})
+	}
+}
+
 // Hole H2: before the claim of the cause's topic has reported, the cause looks
 // unseen though it is committed, and an order that parks then is stranded.
 func TestNothingIsForwardedBeforeEveryClaimReported(t *testing.T) {
