@@ -61,21 +61,42 @@ func (f *quarantineFilter) check(cmd *cobra.Command, topics processors.Topics, n
 			return err
 		}
 	}
+	for _, list := range []struct {
+		flag   string
+		values []string
+	}{{"reason", f.reasons}, {"topic", f.topics}} { // no value at all would be no filter
+		if cmd.Flags().Changed(list.flag) && (len(list.values) == 0 || slices.Contains(list.values, "")) {
+			return refusef("--%s is empty: want a %s", list.flag, list.flag)
+		}
+	}
 	for i, topic := range f.topics {
 		if f.topics[i], err = legacyTopic(topics, topic); err != nil {
 			return err
 		}
 	}
 	for _, reason := range f.reasons {
-		if reason == "" {
-			return refusef("--reason is empty: want a reason")
+		if !slices.Contains(mapping.QuarantineReasons, mapping.Reason(reason)) {
+			return refusef("--reason %q: want one of %s", reason, joined(mapping.QuarantineReasons))
 		}
 	}
 	if f.from, err = parseMoment("since", f.since, now); err != nil {
 		return err
 	}
-	f.to, err = parseMoment("until", f.until, now)
-	return err
+	if f.to, err = parseMoment("until", f.until, now); err != nil {
+		return err
+	}
+	if !f.from.IsZero() && !f.to.IsZero() && f.to.Before(f.from) {
+		return refusef("--until %q is before --since %q: want a later time", f.until, f.since)
+	}
+	return nil
+}
+
+func joined(reasons []mapping.Reason) string {
+	var words []string
+	for _, reason := range reasons {
+		words = append(words, string(reason))
+	}
+	return strings.Join(words, ", ")
 }
 
 // legacyTopic is the name of a legacy topic that is given as it is or by its default name.
