@@ -142,26 +142,25 @@ func (f *quarantineFilter) wants(e *processors.Quarantined) bool {
 	return f.to.IsZero() || e.Time.Before(f.to)
 }
 
-// choose reads the quarantine topic and keeps what the filter wants. With ids, those of
-// records that are there by reference are read from the legacy topics.
-func (f *quarantineFilter) choose(ctx context.Context, a *app, cfg processors.Config, ids bool) ([]*processors.Quarantined, error) {
+// choose reads the quarantine topic and keeps what the filter wants; all is how many
+// records there are without it. Only for an id it reads the legacy topics.
+func (f *quarantineFilter) choose(ctx context.Context, a *app, cfg processors.Config) (chosen []*processors.Quarantined, all int, err error) {
 	list, err := processors.ReadQuarantine(ctx, cfg)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if list.Foreign > 0 {
 		fmt.Fprintf(a.stderr, "%s of %s left out: not written by this deployment, or for other legacy topics\n", count(list.Foreign, "record"), cfg.Topics.Quarantine())
 	}
-	chosen := slices.DeleteFunc(list.Records, func(e *processors.Quarantined) bool { return !f.wants(e) })
-	if ids || f.id != "" {
-		if err := processors.FillReferences(ctx, cfg, chosen); err != nil {
-			return nil, err
-		}
+	all = len(list.Records)
+	chosen = slices.DeleteFunc(list.Records, func(e *processors.Quarantined) bool { return !f.wants(e) })
+	if f.id == "" {
+		return chosen, all, nil
 	}
-	if f.id != "" {
-		chosen = slices.DeleteFunc(chosen, func(e *processors.Quarantined) bool { return !e.Has(f.id) })
+	if err := processors.FillReferences(ctx, cfg, chosen); err != nil {
+		return nil, 0, err
 	}
-	return chosen, nil
+	return slices.DeleteFunc(chosen, func(e *processors.Quarantined) bool { return !e.Has(f.id) }), all, nil
 }
 
 // quarantineConfig is the configuration of a command that applies the rules, or with

@@ -350,6 +350,9 @@ func (o *operated) checkFilters() {
 	if r := o.quarantineText(codeOK, "list", "--limit", "2"); !strings.Contains(r.stdout, "and 3 more: --limit 0 lists all") {
 		o.t.Errorf("lists %s", r.stdout)
 	}
+	if r := o.quarantineText(codeOK, "list", "--id", "nobody"); r.stdout != "nothing that matches: 5 records in quarantine, replayed ones included\n" {
+		o.t.Errorf("lists %s", r.stdout)
+	}
 	if r := o.quarantineText(codeChecks, "show", "0/999"); !strings.Contains(r.stderr, "no such record in quarantine") {
 		o.t.Errorf("says %s", r.stderr)
 	}
