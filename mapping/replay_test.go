@@ -157,9 +157,9 @@ func TestAccountsOwe(t *testing.T) {
 	}
 	more := NewAccounts()
 	more[Orders].Quarantined["a"] = 7
-	accounts.Merge(more)
-	accounts.Settle()
-	if a := accounts[Orders]; a.Quarantined["a"] != 3 || len(a.Quarantined) != 1 || a.Balance() != balance-7 {
+	more.Merge(accounts)
+	more.Settle()
+	if a := more[Orders]; a.Quarantined["a"] != 3 || len(a.Quarantined) != 1 || a.Balance() != balance-7 {
 		t.Errorf("quarantined %v, balance %d; want a 3 times and %d", a.Quarantined, a.Balance(), balance-7)
 	}
 }
