@@ -66,7 +66,7 @@ type quarantinedID struct {
 // record, not for values.
 func ReadQuarantine(ctx context.Context, cfg Config) (QuarantineList, error) {
 	q := quarantineReader{topics: cfg.Topics, found: map[quarantinedID]*Quarantined{}}
-	if err := cfg.State.Read(ctx, cfg.Topics.Quarantine(), q.add); err != nil {
+	if err := readStalling(ctx, cfg.State, cfg.Topics.Quarantine(), nil, readStall, q.add); err != nil {
 		return QuarantineList{}, err
 	}
 	list := QuarantineList{Foreign: q.foreign}

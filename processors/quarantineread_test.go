@@ -2,8 +2,11 @@ package processors
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strconv"
@@ -13,6 +16,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -270,6 +274,28 @@ func TestImpossiblePlacesAreForeign(t *testing.T) {
 			t.Errorf("%s is %s: taken for a record at %s", h.Key, h.Value, e.Source)
 		}
 	}
+}
+
+// A leader that goes away for good in mid-read ends the read.
+func TestReadOfATopicThatStalls(t *testing.T) {
+	kafkatest.Each(t, func(t *testing.T, target kafkatest.Target) {
+		if target.Embedded == nil {
+			t.Skip("real brokers cannot be told to refuse fetches")
+		}
+		topic := target.Topic("quarantine")
+		kafkatest.CreateTopic(t, target.Addrs, topic, 1, nil)
+		kafkatest.ProducePinned(t, target.Addrs, topic, &kgo.Record{Value: []byte("x")})
+		target.Embedded.Cluster().ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+			target.Embedded.Cluster().KeepControl()
+			return nil, io.EOF, true
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		err := readStalling(ctx, kafka.Cluster{Brokers: target.Addrs}.WithDefaults(), topic, nil, 100*time.Millisecond, func(*kgo.Record) { t.Error("a record") })
+		if !errors.Is(err, errStalled) {
+			t.Errorf("ended with %v, want %v", err, errStalled)
+		}
+	})
 }
 
 // deleteRecords does what retention does, below an offset.
