@@ -20,6 +20,8 @@ type Account struct {
 	Quarantined map[string]uint64 `json:"quarantined"`
 	Tombstone   uint64            `json:"tombstone"`
 	Superseded  uint64            `json:"superseded"`
+
+	owed uint64 // withdrawn, and counted as quarantined nowhere yet
 }
 
 // Ended is the number of records whose end is known, parked ones included.
@@ -31,7 +33,7 @@ func (a *Account) Ended() uint64 {
 	for v := range maps.Values(a.Quarantined) {
 		n += v
 	}
-	return n
+	return n - a.owed
 }
 
 // Balance is consumed minus ended: above 0 while records are on their way.
@@ -52,12 +54,31 @@ func (a *Account) add(e *statepb.Entity) {
 }
 
 // withdraw takes replayed records from the quarantined ones. Another row counts
-// them as such, which may come later: until then a count wraps below 0.
+// them as such, which may come later: until then, or Settle, a count wraps below 0.
 func (a *Account) withdraw(list []*statepb.Tally) {
 	for _, t := range list {
 		a.Quarantined[t.GetReason()] -= t.GetCount()
 	}
 	maps.DeleteFunc(a.Quarantined, func(_ string, n uint64) bool { return n == 0 })
+}
+
+// settle sets reasons that have less than was withdrawn off against the others. A
+// record may be in quarantine for two reasons; it is counted for the first, and
+// withdrawn for the one that was replayed.
+func (a *Account) settle() {
+	for reason, n := range a.Quarantined {
+		if int64(n) < 0 {
+			a.owed -= n
+			delete(a.Quarantined, reason)
+		}
+	}
+	for _, reason := range slices.Sorted(maps.Keys(a.Quarantined)) {
+		paid := min(a.owed, a.Quarantined[reason])
+		a.owed -= paid
+		if a.Quarantined[reason] -= paid; a.Quarantined[reason] == 0 {
+			delete(a.Quarantined, reason)
+		}
+	}
 }
 
 func addTallies(m map[string]uint64, list []*statepb.Tally) map[string]uint64 {
@@ -103,6 +124,14 @@ func (a *Accounts) AddRow(key string, row *statepb.Row) {
 	}
 }
 
+// Settle makes the accounts fit to be shown, when all rows are added: no reason has
+// less than 0 records. Balances stay as they are.
+func (a *Accounts) Settle() {
+	for i := range a {
+		a[i].settle()
+	}
+}
+
 // Merge adds another instance's or partition's accounts.
 func (a *Accounts) Merge(b *Accounts) {
 	for i := range a {
@@ -113,6 +142,7 @@ func (a *Accounts) Merge(b *Accounts) {
 		x.Parked += y.Parked
 		x.Tombstone += y.Tombstone
 		x.Superseded += y.Superseded
+		x.owed += y.owed
 		for k, v := range y.Skipped {
 			x.Skipped[k] += v
 		}

@@ -25,6 +25,25 @@ const (
 	ReasonRefundWithoutTickets Reason = "refund_without_tickets"
 )
 
+// QuarantineReasons are all of them.
+var QuarantineReasons = []Reason{
+	ReasonUndecodable,
+	ReasonInvalidUTF8,
+	ReasonTooLarge,
+	ReasonPartnerWithoutID,
+	ReasonEventWithoutID,
+	ReasonEventWithoutName,
+	ReasonEventWithoutDates,
+	ReasonOrderWithoutID,
+	ReasonOrderWithoutEvent,
+	ReasonInvalidPhone,
+	ReasonTicketWithoutID,
+	ReasonRefundWithoutID,
+	ReasonRefundWithoutOrder,
+	ReasonRefundWithoutEvent,
+	ReasonRefundWithoutTickets,
+}
+
 // Why a record is skipped, besides status_<name>.
 const (
 	ReasonNoPhone           Reason = "no_phone"

@@ -30,7 +30,7 @@ type Quarantined struct {
 	Time      time.Time `json:"quarantined_at"`    // when the last one was written
 
 	Source      Position  `json:"source"`                // the legacy record
-	SourceTime  time.Time `json:"source_time,omitzero"`  // zero: the quarantine record does not say
+	SourceTime  time.Time `json:"source_time,omitzero"`  // zero: the quarantine record does not say; see writable
 	Stage       string    `json:"stage"`                 // mapping.StageIntake or mapping.StageGate
 	Reason      string    `json:"reason"`                // mapping.Reason
 	Explanation string    `json:"explanation"`           // for people
@@ -45,7 +45,8 @@ type Quarantined struct {
 	Outcome     string    `json:"outcome,omitempty"`     // what the replay made of it
 
 	stream   mapping.Stream
-	markedTo int64 // quarantine offset up to which it is marked, plus 1
+	time     time.Time // of the legacy record, whatever it is
+	markedTo int64     // quarantine offset up to which it is marked, plus 1
 }
 
 // QuarantineList is what a quarantine topic holds.
@@ -65,7 +66,7 @@ type quarantinedID struct {
 // record, not for values.
 func ReadQuarantine(ctx context.Context, cfg Config) (QuarantineList, error) {
 	q := quarantineReader{topics: cfg.Topics, found: map[quarantinedID]*Quarantined{}}
-	if err := cfg.State.Read(ctx, cfg.Topics.Quarantine(), q.add); err != nil {
+	if err := readStalling(ctx, cfg.State, cfg.Topics.Quarantine(), nil, readStall, q.add); err != nil {
 		return QuarantineList{}, err
 	}
 	list := QuarantineList{Foreign: q.foreign}
@@ -116,7 +117,7 @@ func (e *Quarantined) mark(r *kgo.Record, marked string) bool {
 	}
 	e.markedTo = max(e.markedTo, offset+1)
 	if e.Offset < e.markedTo {
-		e.Replayed, e.Outcome = r.Timestamp.UTC(), quarantineHeader(r, mapping.HeaderReplayedOutcome)
+		e.Replayed, e.Outcome = writable(r.Timestamp), quarantineHeader(r, mapping.HeaderReplayedOutcome)
 	}
 	return true
 }
@@ -124,7 +125,7 @@ func (e *Quarantined) mark(r *kgo.Record, marked string) bool {
 // readQuarantined reads what a quarantine record or a marker says.
 func readQuarantined(t Topics, r *kgo.Record) (*Quarantined, bool) {
 	e := &Quarantined{
-		Partition: r.Partition, Offset: r.Offset, Copies: 1, Time: r.Timestamp.UTC(),
+		Partition: r.Partition, Offset: r.Offset, Copies: 1, Time: writable(r.Timestamp),
 		Source: Position{Topic: quarantineHeader(r, mapping.HeaderErrorTopic)},
 		Stage:  quarantineHeader(r, mapping.HeaderErrorStage), Reason: quarantineHeader(r, mapping.HeaderErrorClass),
 		Bytes: len(r.Value), Reference: r.Value == nil,
@@ -134,27 +135,44 @@ func readQuarantined(t Topics, r *kgo.Record) (*Quarantined, bool) {
 	e.Source.Partition, e.Source.Offset = int32(partition), offset
 	at := slices.Index(t.Legacy[:], e.Source.Topic)
 	known := e.Stage == mapping.StageIntake || e.Stage == mapping.StageGate
-	if err1 != nil || err2 != nil || at < 0 || !known || e.Reason == "" {
+	if err1 != nil || err2 != nil || partition < 0 || offset < 0 || at < 0 || !known || e.Reason == "" {
 		return nil, false
 	}
 	e.stream = mapping.Stream(at)
 	e.Explanation = mapping.Explanation(mapping.Reason(e.Reason))
 	if ms, err := strconv.ParseInt(quarantineHeader(r, mapping.HeaderSourceTime), 10, 64); err == nil {
-		e.SourceTime = time.UnixMilli(ms).UTC()
+		e.writtenAt(time.UnixMilli(ms))
 	}
-	if omitted, err := strconv.Atoi(quarantineHeader(r, mapping.HeaderOmitted)); err == nil {
+	if omitted, err := strconv.Atoi(quarantineHeader(r, mapping.HeaderOmitted)); err == nil && omitted >= 0 {
 		e.Bytes = omitted
 	}
 	e.readIDs(r.Value)
 	return e, true
 }
 
-// quarantineHeader is the last header of the name: a legacy record may have had one of
-// the kind itself.
+func (e *Quarantined) writtenAt(at time.Time) { e.time, e.SourceTime = at.UTC(), writable(at) }
+
+// writable is the time, or where JSON knows no such year, the last one that it knows,
+// and the zero time. A producer may count in other units than milliseconds.
+func writable(at time.Time) time.Time {
+	switch at = at.UTC(); {
+	case at.Year() > 9999:
+		return time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+	case at.Year() < 1:
+		return time.Time{}
+	}
+	return at
+}
+
+// quarantineHeader is the last header of the name that quarantine has added. Those in
+// front of its first, the topic, are the legacy record's, whatever their names.
 func quarantineHeader(r *kgo.Record, name string) string {
 	for _, h := range slices.Backward(r.Headers) {
-		if h.Key == name {
+		switch h.Key {
+		case name:
 			return string(h.Value)
+		case mapping.HeaderErrorTopic:
+			return ""
 		}
 	}
 	return ""
@@ -214,7 +232,8 @@ func FillReferences(ctx context.Context, cfg Config, records []*Quarantined) err
 		for i, e := range batch {
 			if e.Unavailable = originals[i] == nil; !e.Unavailable {
 				e.readIDs(originals[i].Value)
-				e.SourceTime, e.Bytes = originals[i].Time.UTC(), max(e.Bytes, len(originals[i].Value))
+				e.writtenAt(originals[i].Time)
+				e.Bytes = max(e.Bytes, len(originals[i].Value))
 			}
 		}
 		return nil
@@ -225,14 +244,23 @@ func FillReferences(ctx context.Context, cfg Config, records []*Quarantined) err
 const (
 	batchRecords = 200
 	batchBytes   = 32 << 20
+	// unknownBytes is what a record counts for that is there by its place, without its size.
+	unknownBytes = 1 << 20
 )
+
+func (e *Quarantined) batchBytes() int {
+	if e.Reference && e.Bytes == 0 {
+		return unknownBytes
+	}
+	return e.Bytes
+}
 
 // eachBatch cuts records into runs of at most so many that fit into memory.
 func eachBatch(records []*Quarantined, most int, do func([]*Quarantined) error) error {
 	for len(records) > 0 {
-		n, size := 1, records[0].Bytes
-		for n < min(len(records), most) && size+records[n].Bytes <= batchBytes {
-			size += records[n].Bytes
+		n, size := 1, records[0].batchBytes()
+		for n < min(len(records), most) && size+records[n].batchBytes() <= batchBytes {
+			size += records[n].batchBytes()
 			n++
 		}
 		if err := do(records[:n]); err != nil {
@@ -252,7 +280,7 @@ func ReadOriginals(ctx context.Context, cfg Config, records []*Quarantined) ([]*
 		if !e.Reference {
 			inQuarantine.add(e.Partition, e.Offset)
 		}
-		if e.Reference || e.SourceTime.IsZero() {
+		if e.Reference || e.time.IsZero() {
 			if inLegacy[e.stream] == nil {
 				inLegacy[e.stream] = offsets{}
 			}
@@ -275,10 +303,16 @@ func ReadOriginals(ctx context.Context, cfg Config, records []*Quarantined) ([]*
 	return found, nil
 }
 
+// original chooses the record. One of another time is another: the legacy topic was
+// created anew.
 func (e *Quarantined) original(kept, legacy *kgo.Record) *Original {
-	at := e.SourceTime
-	if legacy != nil {
+	at := e.time
+	switch {
+	case legacy == nil:
+	case at.IsZero():
 		at = legacy.Timestamp
+	case at.UnixMilli() != legacy.Timestamp.UnixMilli():
+		legacy = nil
 	}
 	switch {
 	case !e.Reference && kept != nil:

@@ -2,7 +2,11 @@ package processors
 
 import (
 	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strconv"
@@ -12,6 +16,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -111,9 +116,9 @@ func TestReadOriginals(t *testing.T) {
 			quarantineOf(0, 0, "a", []byte("kept"), kgo.RecordHeader{}),
 			noTime(quarantineOf(0, 5, "b", []byte("kept, without its time"))),
 			noTime(quarantineOf(0, 1, "c", []byte("kept, its time gone"))),
-			quarantineOf(0, 4, "d", nil),                                                                       // by its place
-			quarantineOf(0, 1, "e", nil, kgo.RecordHeader{Key: mapping.HeaderOmitted, Value: []byte("12345")}), // gone
-			quarantineOf(0, 9, "f", nil),                                                                       // never was
+			quarantineOf(0, 4, "d", nil, kgo.RecordHeader{Key: mapping.HeaderSourceTime, Value: []byte("1777000000000")}), // by its place
+			quarantineOf(0, 1, "e", nil, kgo.RecordHeader{Key: mapping.HeaderOmitted, Value: []byte("12345")}),            // gone
+			quarantineOf(0, 9, "f", nil), // never was
 		}
 		for i, r := range records {
 			r.Partition = int32(i % 2)
@@ -176,6 +181,123 @@ func TestReadOriginals(t *testing.T) {
 	})
 }
 
+// A legacy topic was created anew: at the place of a record that is in quarantine by its
+// place alone stands another, of another time. It is neither shown nor replayed.
+func TestReferenceIntoARecreatedTopicIsUnavailable(t *testing.T) {
+	t.Parallel()
+	kafkatest.Each(t, func(t *testing.T, target kafkatest.Target) {
+		t.Parallel()
+		cluster := kafka.Cluster{Brokers: target.Addrs}.WithDefaults()
+		legacy := testTopics().Legacy
+		for s := range legacy {
+			legacy[s] = target.Topic(legacy[s])
+		}
+		cfg := Config{Topics: NewTopics(target.Prefix+"bridge", legacy, "e", "o", "r"), Rules: testBridge().rules.current(), Source: cluster, State: cluster}
+		topic, quarantine := cfg.Topics.Legacy[mapping.Orders], cfg.Topics.Quarantine()
+		kafkatest.CreateTopic(t, target.Addrs, topic, 1, nil)
+		kafkatest.CreateTopic(t, target.Addrs, quarantine, 1, nil)
+		other, err := proto.Marshal(&legacyproto.Order{Id: "another", Event: "e", Status: legacyproto.Order_CANCELLED})
+		if err != nil {
+			t.Fatal(err)
+		}
+		kafkatest.ProducePinned(t, target.Addrs, topic, &kgo.Record{Value: other, Timestamp: time.UnixMilli(1_777_000_000_000)})
+		r := quarantineOf(0, 0, "too_large", nil, kgo.RecordHeader{Key: mapping.HeaderOmitted, Value: []byte("9000000")})
+		for j := range r.Headers {
+			if r.Headers[j].Key == mapping.HeaderErrorTopic {
+				r.Headers[j].Value = []byte(topic)
+			}
+		}
+		kafkatest.ProducePinned(t, target.Addrs, quarantine, r)
+		list, err := ReadQuarantine(t.Context(), cfg)
+		if err != nil || len(list.Records) != 1 {
+			t.Fatal(list, err)
+		}
+		e := list.Records[0]
+		if err := FillReferences(t.Context(), cfg, list.Records); err != nil {
+			t.Fatal(err)
+		}
+		originals, err := ReadOriginals(t.Context(), cfg, list.Records)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := WouldReplay(cfg, e, originals[0]); got.Result != OutcomeUnavailable || e.Order != "" || !e.Unavailable {
+			t.Errorf("%s, order %q, unavailable %t: want it to be %s", got.Result, e.Order, e.Unavailable, OutcomeUnavailable)
+		}
+	})
+}
+
+// A legacy producer may count its time in microseconds, and give years that JSON does
+// not know. The list goes on, and a replay has the time as it is.
+func TestQuarantinedOfAnOddTimeIsListed(t *testing.T) {
+	for ms, want := range map[string]string{
+		"1777000000000000":     `"source_time":"9999-12-31T23:59:59Z"`,
+		"9223372036854775807":  `"source_time":"9999-12-31T23:59:59Z"`,
+		"-9223372036854775808": "",
+	} {
+		r := quarantineOf(0, 5, "undecodable", []byte{0}, kgo.RecordHeader{Key: mapping.HeaderSourceTime, Value: []byte(ms)})
+		r.Timestamp = time.UnixMilli(1777000000000000)
+		e, ok := readQuarantined(testTopics(), r)
+		if !ok {
+			t.Fatal("not read")
+		}
+		text, err := json.Marshal(e)
+		if err != nil || want != "" && !strings.Contains(string(text), want) || want == "" && strings.Contains(string(text), "source_time") {
+			t.Errorf("%s: listed as %s, %v; want %s", ms, text, err, want)
+		}
+		if got := e.original(r, nil).Time.UnixMilli(); strconv.FormatInt(got, 10) != ms {
+			t.Errorf("%s: replayed as of %d", ms, got)
+		}
+	}
+}
+
+// A legacy record may have headers of any name: they do not make it a marker, which
+// nothing would list.
+func TestLegacyHeadersAreNoMarker(t *testing.T) {
+	r := quarantineOf(0, 5, "undecodable", []byte{0})
+	r.Headers = append([]kgo.RecordHeader{{Key: mapping.HeaderReplayed, Value: []byte("17")}, {Key: mapping.HeaderOmitted, Value: []byte("99")}}, r.Headers...)
+	q := quarantineReader{topics: testTopics(), found: map[quarantinedID]*Quarantined{}}
+	q.add(r)
+	if len(q.found) != 1 || q.foreign != 0 {
+		t.Errorf("%d records found, %d foreign: want the one", len(q.found), q.foreign)
+	}
+	for _, e := range q.found {
+		if e.Bytes != 1 {
+			t.Errorf("it has %d bytes, want 1", e.Bytes)
+		}
+	}
+}
+
+// No legacy record is at a place below 0: such a header was written by somebody else.
+func TestImpossiblePlacesAreForeign(t *testing.T) {
+	for _, h := range []kgo.RecordHeader{{Key: mapping.HeaderErrorPartition, Value: []byte("-1")}, {Key: mapping.HeaderErrorOffset, Value: []byte("-5")}} {
+		if e, ok := readQuarantined(testTopics(), quarantineOf(0, 5, "undecodable", []byte{0}, h)); ok {
+			t.Errorf("%s is %s: taken for a record at %s", h.Key, h.Value, e.Source)
+		}
+	}
+}
+
+// A leader that goes away for good in mid-read ends the read.
+func TestReadOfATopicThatStalls(t *testing.T) {
+	kafkatest.Each(t, func(t *testing.T, target kafkatest.Target) {
+		if target.Embedded == nil {
+			t.Skip("real brokers cannot be told to refuse fetches")
+		}
+		topic := target.Topic("quarantine")
+		kafkatest.CreateTopic(t, target.Addrs, topic, 1, nil)
+		kafkatest.ProducePinned(t, target.Addrs, topic, &kgo.Record{Value: []byte("x")})
+		target.Embedded.Cluster().ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+			target.Embedded.Cluster().KeepControl()
+			return nil, io.EOF, true
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		err := readStalling(ctx, kafka.Cluster{Brokers: target.Addrs}.WithDefaults(), topic, nil, 100*time.Millisecond, func(*kgo.Record) { t.Error("a record") })
+		if !errors.Is(err, errStalled) {
+			t.Errorf("ended with %v, want %v", err, errStalled)
+		}
+	})
+}
+
 // deleteRecords does what retention does, below an offset.
 func deleteRecords(t *testing.T, addrs []string, topic string, partition int32, below int64) {
 	t.Helper()
@@ -201,13 +323,23 @@ func TestBatchesFitIntoMemory(t *testing.T) {
 	for _, size := range []int{1, batchBytes, 1, batchBytes - 1, 1, 1, 1, 1, 3 * batchBytes} {
 		records = append(records, &Quarantined{Bytes: size})
 	}
-	var got []string
-	err := eachBatch(records, 3, func(batch []*Quarantined) error {
-		got = append(got, strconv.Itoa(len(batch)))
-		return nil
-	})
-	if s := strings.Join(got, " "); s != "1 1 2 3 1 1" || err != nil {
-		t.Errorf("batches of %s, %v", s, err)
+	var unknown []*Quarantined // references that do not say how large the record is
+	for range batchBytes/unknownBytes + 1 {
+		unknown = append(unknown, &Quarantined{Reference: true})
+	}
+	for _, c := range []struct {
+		records []*Quarantined
+		most    int
+		want    string
+	}{{records, 3, "1 1 2 3 1 1"}, {unknown, batchRecords, "32 1"}} {
+		var got []string
+		err := eachBatch(c.records, c.most, func(batch []*Quarantined) error {
+			got = append(got, strconv.Itoa(len(batch)))
+			return nil
+		})
+		if s := strings.Join(got, " "); s != c.want || err != nil {
+			t.Errorf("batches of %s, %v; want %s", s, err, c.want)
+		}
 	}
 }
 

@@ -78,7 +78,7 @@ func CheckReplay(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	admins, closeAdmins, err := OpenAdmins(cfg.Source, cfg.State, cfg.Target)
+	admins, closeAdmins, err := OpenAdminsFor(ctx, cfg.Source, cfg.State, cfg.Target)
 	if err != nil {
 		return err
 	}

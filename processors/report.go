@@ -36,6 +36,7 @@ func ReadReport(ctx context.Context, admins kafka.Admins, state kafka.Cluster, t
 			}
 		}
 	}
+	r.Accounts.Settle()
 	for _, s := range mapping.Streams {
 		progress, err := progressOf(admins[kafka.SourceCluster], string(t.intakeGroup(s)), t.Legacy[s])
 		if err != nil {

@@ -41,10 +41,27 @@ func CheckGate(cfg Config) error {
 	return plan.Mismatch()
 }
 
-// readStall is how long the brokers may give no record of a changelog that is not read to its end.
+// readStall is how long the brokers may give no record of a topic that is not read to its end.
 const readStall = time.Minute
 
 var errStalled = errors.New("the brokers gave no record for " + readStall.String())
+
+// readStalling is Cluster.ReadFrom that ends with errStalled when no record comes for
+// so long: a partition whose leader went away would be waited for without end.
+func readStalling(ctx context.Context, c kafka.Cluster, topic string, from map[int32]int64, stall time.Duration, visit func(*kgo.Record)) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stalled := time.AfterFunc(stall, func() { cancel(errStalled) })
+	defer stalled.Stop()
+	err := c.ReadFrom(ctx, topic, from, func(r *kgo.Record) {
+		stalled.Reset(stall)
+		visit(r)
+	})
+	if err != nil && errors.Is(context.Cause(ctx), errStalled) {
+		return fmt.Errorf("read %s: %w", topic, errStalled)
+	}
+	return err
+}
 
 // readGate visits the newest row of every key of the gate's table, and keeps what
 // keep makes of it, by key, until a newer row comes of which keep wants nothing. With an
@@ -56,22 +73,16 @@ func readGate[T any](ctx context.Context, cfg Config, event string, keep func(ke
 	table := tableOf(cfg.Topics.gateGroup())
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stalled := time.AfterFunc(readStall, func() { cancel(errStalled) })
-	defer stalled.Stop()
 	kept := map[string]T{}
 	var broken error
-	err := cfg.State.ReadFrom(ctx, table, cfg.gatePartitionOf(event), func(r *kgo.Record) {
-		stalled.Reset(readStall)
+	err := readStalling(ctx, cfg.State, table, cfg.gatePartitionOf(event), readStall, func(r *kgo.Record) {
 		if err := keepRow(kept, r, keep); err != nil && broken == nil {
 			broken = fmt.Errorf("read %s/%d/%d: %w", table, r.Partition, r.Offset, err)
 			cancel(broken)
 		}
 	})
-	switch cause := context.Cause(ctx); {
-	case broken != nil:
+	if broken != nil {
 		return nil, broken
-	case err != nil && errors.Is(cause, errStalled):
-		return nil, fmt.Errorf("read %s: %w", table, cause)
 	}
 	return kept, err
 }

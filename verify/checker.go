@@ -73,7 +73,7 @@ func (n *note) explained() bool {
 }
 
 func (n *note) record(r Record) *quarantined {
-	stage, reason := header(r, headerStage), header(r, headerReason)
+	stage, reason := quarantineHeader(r, headerStage), quarantineHeader(r, headerReason)
 	for i := range n.records {
 		if q := &n.records[i]; q.partition == r.Partition && q.stage == stage && q.reason == reason {
 			return q
@@ -195,7 +195,7 @@ func (c *Checker) Quarantine(r Record) {
 		c.report(Malformed, Example{Topic: c.cfg.Topics.Quarantine, Partition: r.Partition, Offset: r.Offset, Reason: "headers do not say which record it is"})
 		return
 	}
-	if marked := header(r, headerReplayed); marked != "" {
+	if marked := quarantineHeader(r, headerReplayed); marked != "" {
 		c.replayed(r, at, marked)
 		return
 	}
@@ -206,12 +206,12 @@ func (c *Checker) Quarantine(r Record) {
 		noted = &note{}
 		c.quarantined[at] = noted
 	}
-	noted.reason, noted.matched = header(r, headerReason), noted.matched || owed
+	noted.reason, noted.matched = quarantineHeader(r, headerReason), noted.matched || owed
 	if q := noted.record(r); q != nil {
 		q.offset, q.replayed = r.Offset, false
 		return
 	}
-	noted.records = append(noted.records, quarantined{partition: r.Partition, stage: header(r, headerStage), reason: noted.reason, offset: r.Offset})
+	noted.records = append(noted.records, quarantined{partition: r.Partition, stage: quarantineHeader(r, headerStage), reason: noted.reason, offset: r.Offset})
 }
 
 // replayed takes a marker. The record counts again; should it be one that has to be in
@@ -242,14 +242,26 @@ func (c *Checker) inQuarantine(at spot) bool {
 
 func (c *Checker) quarantinedPlace(r Record) (spot, bool) {
 	for s, name := range c.cfg.Topics.Legacy {
-		if header(r, headerTopic) != name {
+		if quarantineHeader(r, headerTopic) != name {
 			continue
 		}
-		partition, err1 := strconv.ParseInt(header(r, headerPartition), 10, 32)
-		offset, err2 := strconv.ParseInt(header(r, headerOffset), 10, 64)
-		return spot{Stream(s), int32(partition), offset}, err1 == nil && err2 == nil
+		partition, err1 := strconv.ParseInt(quarantineHeader(r, headerPartition), 10, 32)
+		offset, err2 := strconv.ParseInt(quarantineHeader(r, headerOffset), 10, 64)
+		return spot{Stream(s), int32(partition), offset}, err1 == nil && err2 == nil && partition >= 0 && offset >= 0
 	}
 	return spot{}, false
+}
+
+// quarantineHeader is the value of a header that stands behind those that the legacy
+// record had of its own, which may have any names: from the last that names the topic on.
+func quarantineHeader(r Record, name string) string {
+	for i, h := range slices.Backward(r.Headers) {
+		if h.Key == headerTopic {
+			r.Headers = r.Headers[i:]
+			break
+		}
+	}
+	return header(r, name)
 }
 
 // header is the value of a record's only header of the name.

@@ -193,6 +193,12 @@ func TestPlantedFaults(t *testing.T) {
 			s.quarantine(bad.Offset+9, header(record(bad), headerOffset), header(record(bad), headerReason), itoa(bad.Offset))
 		}, map[Kind]int{Lost: 1}},
 		{"a marker of nothing", func(s *scene) { s.quarantine(11, "1", "too_large", "10") }, map[Kind]int{Malformed: 1}},
+		{"headers of the legacy record's own", func(s *scene) {
+			i := slices.IndexFunc(s.written, func(r recordfile.Record) bool { return r.Topic == "quarantine" })
+			own := []recordfile.Header{{Key: headerTopic, Value: []byte("elsewhere")}, {Key: headerReplayed, Value: []byte("7")}}
+			s.written[i].Headers = append(own, s.written[i].Headers...)
+		}, map[Kind]int{}},
+		{"quarantined at a place below 0", func(s *scene) { s.quarantine(10, "-1", "too_large", "") }, map[Kind]int{Malformed: 1}},
 		{"order before its event", func(s *scene) { s.instead("orders", "o3", func(r *recordfile.Record) { r.Timestamp = 999 }) }, map[Kind]int{OrderViolation: 1}},
 		{"order without its event", func(s *scene) { s.remove("events", "e2", 0) }, map[Kind]int{OrderViolation: 1, Lost: 1}},
 		{"refund before its order", func(s *scene) { s.instead("refunds", "r1", func(r *recordfile.Record) { r.Timestamp = 999 }) }, map[Kind]int{RefundViolation: 1}},

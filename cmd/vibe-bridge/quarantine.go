@@ -61,21 +61,42 @@ func (f *quarantineFilter) check(cmd *cobra.Command, topics processors.Topics, n
 			return err
 		}
 	}
+	for _, list := range []struct {
+		flag   string
+		values []string
+	}{{"reason", f.reasons}, {"topic", f.topics}} { // no value at all would be no filter
+		if cmd.Flags().Changed(list.flag) && (len(list.values) == 0 || slices.Contains(list.values, "")) {
+			return refusef("--%s is empty: want a %s", list.flag, list.flag)
+		}
+	}
 	for i, topic := range f.topics {
 		if f.topics[i], err = legacyTopic(topics, topic); err != nil {
 			return err
 		}
 	}
 	for _, reason := range f.reasons {
-		if reason == "" {
-			return refusef("--reason is empty: want a reason")
+		if !slices.Contains(mapping.QuarantineReasons, mapping.Reason(reason)) {
+			return refusef("--reason %q: want one of %s", reason, joined(mapping.QuarantineReasons))
 		}
 	}
 	if f.from, err = parseMoment("since", f.since, now); err != nil {
 		return err
 	}
-	f.to, err = parseMoment("until", f.until, now)
-	return err
+	if f.to, err = parseMoment("until", f.until, now); err != nil {
+		return err
+	}
+	if !f.from.IsZero() && !f.to.IsZero() && f.to.Before(f.from) {
+		return refusef("--until %q is before --since %q: want a later time", f.until, f.since)
+	}
+	return nil
+}
+
+func joined(reasons []mapping.Reason) string {
+	var words []string
+	for _, reason := range reasons {
+		words = append(words, string(reason))
+	}
+	return strings.Join(words, ", ")
 }
 
 // legacyTopic is the name of a legacy topic that is given as it is or by its default name.
@@ -121,26 +142,25 @@ func (f *quarantineFilter) wants(e *processors.Quarantined) bool {
 	return f.to.IsZero() || e.Time.Before(f.to)
 }
 
-// choose reads the quarantine topic and keeps what the filter wants. With ids, those of
-// records that are there by reference are read from the legacy topics.
-func (f *quarantineFilter) choose(ctx context.Context, a *app, cfg processors.Config, ids bool) ([]*processors.Quarantined, error) {
+// choose reads the quarantine topic and keeps what the filter wants; all is how many
+// records there are without it. Only for an id it reads the legacy topics.
+func (f *quarantineFilter) choose(ctx context.Context, a *app, cfg processors.Config) (chosen []*processors.Quarantined, all int, err error) {
 	list, err := processors.ReadQuarantine(ctx, cfg)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if list.Foreign > 0 {
 		fmt.Fprintf(a.stderr, "%s of %s left out: not written by this deployment, or for other legacy topics\n", count(list.Foreign, "record"), cfg.Topics.Quarantine())
 	}
-	chosen := slices.DeleteFunc(list.Records, func(e *processors.Quarantined) bool { return !f.wants(e) })
-	if ids || f.id != "" {
-		if err := processors.FillReferences(ctx, cfg, chosen); err != nil {
-			return nil, err
-		}
+	all = len(list.Records)
+	chosen = slices.DeleteFunc(list.Records, func(e *processors.Quarantined) bool { return !f.wants(e) })
+	if f.id == "" {
+		return chosen, all, nil
 	}
-	if f.id != "" {
-		chosen = slices.DeleteFunc(chosen, func(e *processors.Quarantined) bool { return !e.Has(f.id) })
+	if err := processors.FillReferences(ctx, cfg, chosen); err != nil {
+		return nil, 0, err
 	}
-	return chosen, nil
+	return slices.DeleteFunc(chosen, func(e *processors.Quarantined) bool { return !e.Has(f.id) }), all, nil
 }
 
 // quarantineConfig is the configuration of a command that applies the rules, or with

@@ -327,14 +327,18 @@ func (o *operated) checkFilters() {
 		o.wantQuarantined(codeOK, c.want, append([]string{"list"}, strings.Fields(c.args)...)...)
 	}
 	for args, says := range map[string]string{
-		"list --topic orders":    "want one of",
-		"list --since yesterday": "--since \"yesterday\"",
-		"list --limit -1":        "--limit -1",
-		"replay --rate -1":       "--rate -1",
-		"show":                   "no record named",
-		"show 1-2":               "is no place",
-		"show 0/0 --at 0/0":      "both given",
-		"list --id=":             "--id is empty",
+		"list --topic orders":          "want one of",
+		"list --since yesterday":       "--since \"yesterday\"",
+		"list --limit -1":              "--limit -1",
+		"replay --rate -1":             "--rate -1",
+		"show":                         "no record named",
+		"show 1-2":                     "is no place",
+		"show 0/0 --at 0/0":            "both given",
+		"list --id=":                   "--id is empty",
+		"list --reason toolarge":       "--reason \"toolarge\": want one of undecodable,",
+		"list --reason a,":             "--reason is empty",
+		"list --topic events,":         "--topic is empty",
+		"replay --since 1h --until 2h": "--until \"2h\" is before --since \"1h\"",
 	} {
 		if r := o.quarantineText(codeRefused, strings.Fields(args)...); !strings.Contains(r.stderr, says) || r.stdout != "" {
 			o.t.Errorf("%s: %s%s", args, r.stdout, r.stderr)
@@ -344,6 +348,9 @@ func (o *operated) checkFilters() {
 		o.t.Errorf("lists %s", r.stdout)
 	}
 	if r := o.quarantineText(codeOK, "list", "--limit", "2"); !strings.Contains(r.stdout, "and 3 more: --limit 0 lists all") {
+		o.t.Errorf("lists %s", r.stdout)
+	}
+	if r := o.quarantineText(codeOK, "list", "--id", "nobody"); r.stdout != "nothing that matches: 5 records in quarantine, replayed ones included\n" {
 		o.t.Errorf("lists %s", r.stdout)
 	}
 	if r := o.quarantineText(codeChecks, "show", "0/999"); !strings.Contains(r.stderr, "no such record in quarantine") {
@@ -479,6 +486,21 @@ func TestQuarantineReplayWithoutAnInstance(t *testing.T) {
 		t.Errorf("says %s%s", r.stdout, r.stderr)
 	}
 	o.wantQuarantined(codeOK, "event0 intake too_large, event1 intake too_large, event2 intake too_large", "list", "--topic", "events")
+}
+
+// A filter that is empty, as from a variable that is not set, must not choose everything.
+func TestEmptyQuarantineFiltersAreRefused(t *testing.T) {
+	t.Parallel()
+	d := newDeployment(t)
+	d.must("topics", "create", "--config", d.config)
+	for _, flag := range []string{"--reason=", "--topic=", "--since=", "--until=", "--id="} {
+		for _, command := range []string{"list", "replay"} {
+			r := execute(t, nil, "quarantine", command, "--config", d.config, flag)
+			if name := strings.TrimSuffix(flag, "="); r.code != codeRefused || !strings.Contains(r.stderr, name) {
+				t.Errorf("%s %s: exit code %d, %q %q; want %d and the flag named", command, flag, r.code, r.stdout, r.stderr, codeRefused)
+			}
+		}
+	}
 }
 
 func TestQuarantineWithoutTopics(t *testing.T) {

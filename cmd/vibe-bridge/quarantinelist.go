@@ -65,7 +65,7 @@ func (o *quarantineListOptions) run(ctx context.Context, a *app, cfg processors.
 	if err := processors.CheckQuarantine(cfg); err != nil {
 		return refuse(err)
 	}
-	list, err := o.filter.choose(ctx, a, cfg, true)
+	list, all, err := o.filter.choose(ctx, a, cfg)
 	if err != nil {
 		return refuse(err)
 	}
@@ -73,7 +73,16 @@ func (o *quarantineListOptions) run(ctx context.Context, a *app, cfg processors.
 	if o.limit > 0 && o.limit < len(list) {
 		shown = list[:o.limit]
 	}
-	if !o.json {
+	if o.filter.id == "" {
+		if err := processors.FillReferences(ctx, cfg, shown); err != nil {
+			return refuse(err)
+		}
+	}
+	switch {
+	case !o.json && len(list) == 0 && all > 0:
+		_, err := fmt.Fprintf(a.stdout, "nothing that matches: %s in quarantine, replayed ones included\n", count(all, "record"))
+		return err
+	case !o.json:
 		return printQuarantined(a.stdout, list, shown)
 	}
 	for _, e := range shown {

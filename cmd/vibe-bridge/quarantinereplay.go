@@ -83,12 +83,17 @@ func (o *quarantineReplayOptions) run(ctx context.Context, a *app, cfg processor
 	if err := check(); err != nil {
 		return refuse(err)
 	}
-	chosen, err := o.filter.choose(ctx, a, cfg, o.dryRun || o.json)
+	chosen, _, err := o.filter.choose(ctx, a, cfg)
 	if err != nil {
 		return refuse(err)
 	}
 	if o.limit > 0 && o.limit < len(chosen) {
 		chosen = chosen[:o.limit]
+	}
+	if (o.dryRun || o.json) && o.filter.id == "" { // ids are shown
+		if err := processors.FillReferences(ctx, cfg, chosen); err != nil {
+			return refuse(err)
+		}
 	}
 	results := replayResults{of: len(chosen), last: time.Now()}
 	var printed error

@@ -184,7 +184,7 @@ func (r shownRecord) print(w io.Writer) error {
 		line("headers", strings.Join(names, " "))
 	}
 	if !e.Replayed.IsZero() {
-		line("replayed", clock(e.Replayed)+": "+e.Outcome)
+		line("replayed", clock(e.Replayed)+": "+processors.ShownID(e.Outcome))
 	}
 	line("a replay now", r.Result)
 	if r.Unreadable != "" {

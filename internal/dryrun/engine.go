@@ -118,6 +118,7 @@ func (e *Engine) Summary() Summary {
 			accounts.AddRow(key, row)
 		}
 	}
+	accounts.Settle()
 	for i := range e.consumed {
 		accounts[i].Consumed = e.consumed[i]
 	}
