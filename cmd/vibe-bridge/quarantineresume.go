@@ -29,7 +29,9 @@ quarantine.max_share of its records go to quarantine: see GET /readyz, or the lo
 
 All instances that run go on at once, with a count that begins anew; an instance that
 does not run finds it when it starts. Nothing that was read is read again, and nothing
-is lost by a pause. A topic that is still as bad is paused again.
+is lost by a pause. A topic that is still as bad is paused again, after so many more bad
+records: to let all of them go to quarantine, start the instances with
+quarantine.max_share: 0 until they are through.
 
 A topic that is not paused is no fault: the exit code is 0 then. It is 3, and nothing
 has been written, when the configuration has no such legacy topic and none of that

@@ -100,7 +100,7 @@ type Quarantine struct {
 	MinRecords int
 }
 
-// HTTP is the console, health and metrics listener.
+// HTTP is the listener of health and metrics.
 type HTTP struct {
 	Listen string // host:port; "": off
 }

@@ -91,7 +91,7 @@ var keys = func() []key {
 			field: func(c *Config) any { return &c.SessionTimeout }},
 		{path: "stop_timeout", usage: "how long an instance that ends waits for acknowledgements",
 			field: func(c *Config) any { return &c.StopTimeout }},
-		{path: "http.listen", common: true, usage: "address of console, health and metrics; empty: off",
+		{path: "http.listen", common: true, usage: "address of health and metrics; empty: off",
 			field: func(c *Config) any { return &c.HTTP.Listen }},
 		{path: "log.level", common: true, usage: "debug, info, warn or error",
 			field: func(c *Config) any { return &c.Log.Level }},
