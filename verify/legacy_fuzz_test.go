@@ -135,7 +135,7 @@ func verdictOf(in mapping.Intake) verdict {
 
 // FuzzQuarantined reads any headers as those of a quarantine record: they say which
 // record it is, or are reported, without a panic. Those that the bridge writes for
-// any position say that position.
+// any position say that position; one below 0 is none.
 func FuzzQuarantined(f *testing.F) {
 	f.Add("orders_done", "3", "17", int32(3), int64(17))
 	f.Add("", "", "", int32(0), int64(0))
@@ -144,10 +144,10 @@ func FuzzQuarantined(f *testing.F) {
 	f.Fuzz(func(t *testing.T, topic, partition, offset string, p int32, o int64) {
 		c := plainChecker(t, "1.0", "json")
 		c.Quarantine(Record{Headers: []Header{{headerTopic, []byte(topic)}, {headerPartition, []byte(partition)}, {headerOffset, []byte(offset)}}})
-		_, err1 := strconv.ParseInt(partition, 10, 32)
-		_, err2 := strconv.ParseInt(offset, 10, 64)
+		inPartition, err1 := strconv.ParseInt(partition, 10, 32)
+		at, err2 := strconv.ParseInt(offset, 10, 64)
 		known := slices.Contains(c.cfg.Topics.Legacy[:], topic)
-		if want := known && errors.Join(err1, err2) == nil; len(c.quarantined) == 1 != want || (len(c.found) == 0) != want {
+		if want := known && errors.Join(err1, err2) == nil && inPartition >= 0 && at >= 0; len(c.quarantined) == 1 != want || (len(c.found) == 0) != want {
 			t.Errorf("%q, %q, %q: %d places, findings %v", topic, partition, offset, len(c.quarantined), c.found)
 		}
 		c = plainChecker(t, "1.0", "json")
@@ -156,7 +156,8 @@ func FuzzQuarantined(f *testing.F) {
 			r.Headers = append(r.Headers, Header{h.Key, h.Value})
 		}
 		c.Quarantine(r)
-		if note := c.quarantined[spot{Orders, p, o}]; note == nil || note.reason != string(mapping.ReasonUndecodable) {
+		note := c.quarantined[spot{Orders, p, o}]
+		if isPlace := p >= 0 && o >= 0; (note != nil) != isPlace || note != nil && note.reason != string(mapping.ReasonUndecodable) {
 			t.Errorf("of %d, %d are known %v", p, o, c.quarantined)
 		}
 	})
