@@ -131,3 +131,16 @@ func escapeID(id string) string {
 func unescapeID(part string) string {
 	return strings.NewReplacer("%2F", "/", "%25", "%").Replace(part)
 }
+
+// StreamOf is the stream of an event's, order's or refund's key; ok is false for other keys.
+func StreamOf(key string) (s Stream, ok bool) {
+	switch KindOf(key) {
+	case EventKind:
+		return Events, true
+	case OrderKind:
+		return Orders, true
+	case RefundKind:
+		return Refunds, true
+	}
+	return 0, false
+}

@@ -48,7 +48,8 @@ func (s *step) dropProven() {
 func (s *step) reportAgain() {
 	for _, x := range s.e.Rejections {
 		if causeOfWrite(x.GetCause()) == s.env.Self && !s.r.bugs.forgetReports {
-			s.say(streamOf(s.key), x)
+			stream, _ := StreamOf(s.key) // an entity's
+			s.say(stream, x)
 		}
 	}
 }
@@ -59,15 +60,4 @@ func (s *step) forgetRejection(src *statepb.Source) {
 	s.e.Rejections = slices.DeleteFunc(s.e.Rejections, func(x *statepb.Rejection) bool {
 		return samePosition(x.GetSource(), src) && causeOfWrite(x.GetCause()) != s.env.Self
 	})
-}
-
-// streamOf is the stream of an event's, order's or refund's key.
-func streamOf(key string) Stream {
-	switch KindOf(key) {
-	case OrderKind:
-		return Orders
-	case RefundKind:
-		return Refunds
-	}
-	return Events
 }

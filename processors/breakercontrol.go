@@ -195,21 +195,7 @@ func (w *controlWriter) resume(topic string) {
 
 // CheckControl reports whether the control topic is there, with one partition. It
 // connects to the state cluster alone.
-func CheckControl(cfg Config) error {
-	admin, err := kafka.NewAdminOver(nil, cfg.State)
-	if err != nil {
-		return fmt.Errorf("%s cluster: %w", kafka.StateCluster, err)
-	}
-	defer admin.Close()
-	plan, err := admin.Plan([]kafka.TopicSpec{{Name: cfg.Topics.Control(), Cluster: kafka.StateCluster, Partitions: 1}})
-	if err != nil {
-		return fmt.Errorf("%s cluster: %w", kafka.StateCluster, err)
-	}
-	if missing := plan.Missing(); len(missing) > 0 {
-		return &MissingTopicsError{Topics: missing}
-	}
-	return plan.Mismatch()
-}
+func CheckControl(cfg Config) error { return checkStateTopics(cfg.State, 1, cfg.Topics.Control()) }
 
 // ReadPauses are the legacy topics of a deployment that are paused.
 func ReadPauses(ctx context.Context, cfg Config) (map[string]Pause, error) {

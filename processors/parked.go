@@ -123,7 +123,7 @@ func readSets(ctx context.Context, cfg Config, event string, waiting map[string]
 }
 
 func (h held) parked(key string, t Topics, sets *statepb.EventFacts) Parked {
-	s, _ := streamOf(key)
+	s, _ := mapping.StreamOf(key)
 	p := Parked{
 		Kind: kinds[s], Reason: h.reason.String(), WaitsFor: h.words(key, sets), Since: time.UnixMilli(h.since).UTC(),
 		Source: Position{t.Legacy[s], h.partition, h.offset},

@@ -87,7 +87,7 @@ func resendableOf(row *statepb.Row) resendable {
 }
 
 func (req ResyncRequest) concerns(key string, r resendable) bool {
-	if _, entity := streamOf(key); !entity || !r.known || !belongsTo(req.Event, key) {
+	if _, entity := mapping.StreamOf(key); !entity || !r.known || !belongsTo(req.Event, key) {
 		return false
 	}
 	_, order, _ := mapping.IDs(key)
@@ -168,14 +168,14 @@ func planSince(rows map[string]resendable) Resync {
 }
 
 func commandFor(key string, below bool) ResyncCommand {
-	s, _ := streamOf(key)
+	s, _ := mapping.StreamOf(key)
 	c := ResyncCommand{Kind: kinds[s], Below: below, loop: mapping.Resend(key, below)}
 	c.Event, c.Order, c.Refund = mapping.IDs(key)
 	return c
 }
 
 func (r *Resync) count(key string, row resendable) {
-	s, _ := streamOf(key)
+	s, _ := mapping.StreamOf(key)
 	r.Entities[s]++
 	if row.waits {
 		r.Waiting++

@@ -21,15 +21,20 @@ import (
 // configured number of partitions: without the right number a key is looked for
 // in the wrong one. It connects to the state cluster alone.
 func CheckGate(cfg Config) error {
-	admin, err := kafka.NewAdminOver(nil, cfg.State)
+	gate := cfg.Topics.gateGroup()
+	return checkStateTopics(cfg.State, cfg.Settings.Partitions, tableOf(gate), loopOf(gate))
+}
+
+// checkStateTopics reports topics of the state cluster that are not there with so many partitions.
+func checkStateTopics(state kafka.Cluster, partitions int32, names ...string) error {
+	admin, err := kafka.NewAdminOver(nil, state)
 	if err != nil {
 		return fmt.Errorf("%s cluster: %w", kafka.StateCluster, err)
 	}
 	defer admin.Close()
-	gate := cfg.Topics.gateGroup()
 	var specs []kafka.TopicSpec
-	for _, name := range []string{tableOf(gate), loopOf(gate)} {
-		specs = append(specs, kafka.TopicSpec{Name: name, Cluster: kafka.StateCluster, Partitions: cfg.Settings.Partitions})
+	for _, name := range names {
+		specs = append(specs, kafka.TopicSpec{Name: name, Cluster: kafka.StateCluster, Partitions: partitions})
 	}
 	plan, err := admin.Plan(specs)
 	if err != nil {
@@ -119,19 +124,6 @@ func (cfg Config) gatePartitionOf(event string) map[int32]int64 {
 // belongsTo tells whether a key is the event's or below it; every key belongs to the empty event.
 func belongsTo(event, key string) bool {
 	return event == "" || mapping.KeyPrefix(key) == mapping.EventKey(event)
-}
-
-// streamOf is the stream of a gate key; ok is false for keys that are no entity's.
-func streamOf(key string) (s mapping.Stream, ok bool) {
-	switch mapping.KindOf(key) {
-	case mapping.EventKind:
-		return mapping.Events, true
-	case mapping.OrderKind:
-		return mapping.Orders, true
-	case mapping.RefundKind:
-		return mapping.Refunds, true
-	}
-	return 0, false
 }
 
 // kinds names one entity of a stream.
