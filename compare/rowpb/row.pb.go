@@ -153,32 +153,35 @@ type Side struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// There is a record that says what the entity is. Else outcome and reason are those of
 	// the newest record, which says why not.
-	Present       bool     `protobuf:"varint,1,opt,name=present,proto3" json:"present,omitempty"`
-	Outcome       uint32   `protobuf:"varint,2,opt,name=outcome,proto3" json:"outcome,omitempty"`
-	Reason        string   `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
-	Newest        *Place   `protobuf:"bytes,4,opt,name=newest,proto3" json:"newest,omitempty"`  // the record that counts; of those with outcome and reason when not present
-	First         *Place   `protobuf:"bytes,5,opt,name=first,proto3" json:"first,omitempty"`    // the first one that was present
-	Latest        int64    `protobuf:"varint,6,opt,name=latest,proto3" json:"latest,omitempty"` // latest time of a record in the partition of newest
-	Seen          int64    `protobuf:"varint,7,opt,name=seen,proto3" json:"seen,omitempty"`     // Unix milliseconds at which newest was read
-	Event         string   `protobuf:"bytes,8,opt,name=event,proto3" json:"event,omitempty"`
-	Order         string   `protobuf:"bytes,9,opt,name=order,proto3" json:"order,omitempty"`
-	Org           string   `protobuf:"bytes,10,opt,name=org,proto3" json:"org,omitempty"`
-	Category      string   `protobuf:"bytes,11,opt,name=category,proto3" json:"category,omitempty"` // id in the directory
-	Venue         string   `protobuf:"bytes,12,opt,name=venue,proto3" json:"venue,omitempty"`       // id in the directory
-	Start         int64    `protobuf:"zigzag64,13,opt,name=start,proto3" json:"start,omitempty"`    // Unix seconds, for a zone's offset
-	Cells         []uint32 `protobuf:"fixed32,14,rep,packed,name=cells,proto3" json:"cells,omitempty"`
-	Sources       []byte   `protobuf:"bytes,15,opt,name=sources,proto3" json:"sources,omitempty"` // one byte for each cell; empty: all their own
-	Items         []*Item  `protobuf:"bytes,16,rep,name=items,proto3" json:"items,omitempty"`
-	Facts         []*Fact  `protobuf:"bytes,17,rep,name=facts,proto3" json:"facts,omitempty"`
-	Faults        []*Fault `protobuf:"bytes,18,rep,name=faults,proto3" json:"faults,omitempty"`
-	Own           uint64   `protobuf:"fixed64,19,opt,name=own,proto3" json:"own,omitempty"`              // digest of the cells that are never borrowed
-	Former        []uint64 `protobuf:"fixed64,20,rep,packed,name=former,proto3" json:"former,omitempty"` // own of former versions, the latest first
-	Content       uint64   `protobuf:"fixed64,21,opt,name=content,proto3" json:"content,omitempty"`      // digest of all cells
-	Raw           uint64   `protobuf:"fixed64,22,opt,name=raw,proto3" json:"raw,omitempty"`              // digest of the value's bytes
-	Cause         uint64   `protobuf:"fixed64,23,opt,name=cause,proto3" json:"cause,omitempty"`          // digest of bridge-source; 0: none
-	Records       uint32   `protobuf:"varint,24,opt,name=records,proto3" json:"records,omitempty"`
-	Repeats       uint32   `protobuf:"varint,25,opt,name=repeats,proto3" json:"repeats,omitempty"` // records that said what the one before them said, with other bytes
-	Repeat        *Place   `protobuf:"bytes,26,opt,name=repeat,proto3" json:"repeat,omitempty"`    // the last of those
+	Present  bool     `protobuf:"varint,1,opt,name=present,proto3" json:"present,omitempty"`
+	Outcome  uint32   `protobuf:"varint,2,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	Reason   string   `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	Newest   *Place   `protobuf:"bytes,4,opt,name=newest,proto3" json:"newest,omitempty"`  // the record that counts; of those with outcome and reason when not present
+	First    *Place   `protobuf:"bytes,5,opt,name=first,proto3" json:"first,omitempty"`    // the first one that was present
+	Latest   int64    `protobuf:"varint,6,opt,name=latest,proto3" json:"latest,omitempty"` // latest time of a record in the partition of newest
+	Seen     int64    `protobuf:"varint,7,opt,name=seen,proto3" json:"seen,omitempty"`     // Unix milliseconds at which changed was read
+	Event    string   `protobuf:"bytes,8,opt,name=event,proto3" json:"event,omitempty"`
+	Order    string   `protobuf:"bytes,9,opt,name=order,proto3" json:"order,omitempty"`
+	Org      string   `protobuf:"bytes,10,opt,name=org,proto3" json:"org,omitempty"`
+	Category string   `protobuf:"bytes,11,opt,name=category,proto3" json:"category,omitempty"` // id in the directory
+	Venue    string   `protobuf:"bytes,12,opt,name=venue,proto3" json:"venue,omitempty"`       // id in the directory
+	Start    int64    `protobuf:"zigzag64,13,opt,name=start,proto3" json:"start,omitempty"`    // Unix seconds, for a zone's offset
+	Cells    []uint32 `protobuf:"fixed32,14,rep,packed,name=cells,proto3" json:"cells,omitempty"`
+	Sources  []byte   `protobuf:"bytes,15,opt,name=sources,proto3" json:"sources,omitempty"` // one byte for each cell; empty: all their own
+	Items    []*Item  `protobuf:"bytes,16,rep,name=items,proto3" json:"items,omitempty"`
+	Facts    []*Fact  `protobuf:"bytes,17,rep,name=facts,proto3" json:"facts,omitempty"`
+	Faults   []*Fault `protobuf:"bytes,18,rep,name=faults,proto3" json:"faults,omitempty"`
+	Own      uint64   `protobuf:"fixed64,19,opt,name=own,proto3" json:"own,omitempty"`              // digest of the cells that are never borrowed
+	Former   []uint64 `protobuf:"fixed64,20,rep,packed,name=former,proto3" json:"former,omitempty"` // own of former versions, the latest first
+	Content  uint64   `protobuf:"fixed64,21,opt,name=content,proto3" json:"content,omitempty"`      // digest of all cells
+	Raw      uint64   `protobuf:"fixed64,22,opt,name=raw,proto3" json:"raw,omitempty"`              // digest of the value's bytes
+	Cause    uint64   `protobuf:"fixed64,23,opt,name=cause,proto3" json:"cause,omitempty"`          // digest of bridge-source; 0: none
+	Records  uint32   `protobuf:"varint,24,opt,name=records,proto3" json:"records,omitempty"`
+	Repeats  uint32   `protobuf:"varint,25,opt,name=repeats,proto3" json:"repeats,omitempty"` // records that said what the one before them said, with other bytes
+	Repeat   *Place   `protobuf:"bytes,26,opt,name=repeat,proto3" json:"repeat,omitempty"`    // the last of those
+	// The first of the records up to newest that say what newest says. Its time is not later
+	// than that of the others in its partition.
+	Changed       *Place `protobuf:"bytes,27,opt,name=changed,proto3" json:"changed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -395,6 +398,13 @@ func (x *Side) GetRepeat() *Place {
 	return nil
 }
 
+func (x *Side) GetChanged() *Place {
+	if x != nil {
+		return x.Changed
+	}
+	return nil
+}
+
 // Item is a ticket of an order.
 type Item struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -523,6 +533,7 @@ type Fault struct {
 	Field         uint32                 `protobuf:"varint,1,opt,name=field,proto3" json:"field,omitempty"` // index of the stream's fields; the number of them: the value as a whole
 	Item          uint64                 `protobuf:"fixed64,2,opt,name=item,proto3" json:"item,omitempty"`
 	Kind          uint32                 `protobuf:"varint,3,opt,name=kind,proto3" json:"kind,omitempty"`
+	Path          string                 `protobuf:"bytes,4,opt,name=path,proto3" json:"path,omitempty"` // of an unknown field
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -578,6 +589,13 @@ func (x *Fault) GetKind() uint32 {
 	return 0
 }
 
+func (x *Fault) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
 var File_rowpb_row_proto protoreflect.FileDescriptor
 
 const file_rowpb_row_proto_rawDesc = "" +
@@ -591,7 +609,7 @@ const file_rowpb_row_proto_rawDesc = "" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x12\n" +
 	"\x04time\x18\x03 \x01(\x03R\x04time\x12\x1f\n" +
 	"\vappend_time\x18\x04 \x01(\bR\n" +
-	"appendTime\"\x90\x06\n" +
+	"appendTime\"\xc8\x06\n" +
 	"\x04Side\x12\x18\n" +
 	"\apresent\x18\x01 \x01(\bR\apresent\x12\x18\n" +
 	"\aoutcome\x18\x02 \x01(\rR\aoutcome\x12\x16\n" +
@@ -619,7 +637,8 @@ const file_rowpb_row_proto_rawDesc = "" +
 	"\x05cause\x18\x17 \x01(\x06R\x05cause\x12\x18\n" +
 	"\arecords\x18\x18 \x01(\rR\arecords\x12\x18\n" +
 	"\arepeats\x18\x19 \x01(\rR\arepeats\x124\n" +
-	"\x06repeat\x18\x1a \x01(\v2\x1c.vibebridge.compare.v1.PlaceR\x06repeat\"X\n" +
+	"\x06repeat\x18\x1a \x01(\v2\x1c.vibebridge.compare.v1.PlaceR\x06repeat\x126\n" +
+	"\achanged\x18\x1b \x01(\v2\x1c.vibebridge.compare.v1.PlaceR\achanged\"X\n" +
 	"\x04Item\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x06R\x02id\x12\x10\n" +
 	"\x03set\x18\x02 \x01(\x06R\x03set\x12\x14\n" +
@@ -627,11 +646,12 @@ const file_rowpb_row_proto_rawDesc = "" +
 	"\asources\x18\x04 \x01(\fR\asources\"0\n" +
 	"\x04Fact\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\x06R\x03key\x12\x16\n" +
-	"\x06digest\x18\x02 \x01(\aR\x06digest\"E\n" +
+	"\x06digest\x18\x02 \x01(\aR\x06digest\"Y\n" +
 	"\x05Fault\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\rR\x05field\x12\x12\n" +
 	"\x04item\x18\x02 \x01(\x06R\x04item\x12\x12\n" +
-	"\x04kind\x18\x03 \x01(\rR\x04kindB9Z7github.com/ticketscloud/vibe-bridge/compare/rowpb;rowpbb\x06proto3"
+	"\x04kind\x18\x03 \x01(\rR\x04kind\x12\x12\n" +
+	"\x04path\x18\x04 \x01(\tR\x04pathB9Z7github.com/ticketscloud/vibe-bridge/compare/rowpb;rowpbb\x06proto3"
 
 var (
 	file_rowpb_row_proto_rawDescOnce sync.Once
@@ -663,11 +683,12 @@ var file_rowpb_row_proto_depIdxs = []int32{
 	4, // 5: vibebridge.compare.v1.Side.facts:type_name -> vibebridge.compare.v1.Fact
 	5, // 6: vibebridge.compare.v1.Side.faults:type_name -> vibebridge.compare.v1.Fault
 	1, // 7: vibebridge.compare.v1.Side.repeat:type_name -> vibebridge.compare.v1.Place
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	1, // 8: vibebridge.compare.v1.Side.changed:type_name -> vibebridge.compare.v1.Place
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_rowpb_row_proto_init() }
