@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -120,15 +121,13 @@ func advance(side *rowpb.Side, p Place) {
 	side.Newest, side.Latest = placeOf(p), max(side.Latest, p.Time)
 }
 
-// earlier tells which of two records is the first of its entity.
+// earlier tells which of two records is the first of its entity: by time, as partitions
+// have no other order.
 func earlier(p Place, first *rowpb.Place) bool {
-	switch {
-	case first == nil:
+	if first == nil {
 		return true
-	case first.Partition == p.Partition:
-		return p.Offset < first.Offset
 	}
-	return p.Time < first.Time
+	return cmp.Or(cmp.Compare(p.Time, first.Time), cmp.Compare(p.Partition, first.Partition), cmp.Compare(p.Offset, first.Offset)) < 0
 }
 
 func placeOf(p Place) *rowpb.Place {
