@@ -128,7 +128,7 @@ func (j *Judge) Entity(s Stream, row *rowpb.Row) (Finding, error) {
 	case reason != "":
 		return Finding{State: IsPending, Reason: reason}, nil
 	}
-	if slices.Contains(left.Former, right.Own) && left.Own != right.Own && reason == "" {
+	if slices.Contains(left.Former, right.Own) && reason == "" {
 		f.Differences = append(f.Differences[:settled], whole(Stale, ""))
 	}
 	return f, nil
@@ -159,7 +159,7 @@ func (j *Judge) parentsOf(s Stream, left, right *rowpb.Side) (p parents, err err
 			return p, err
 		}
 	}
-	if j.Legacy && org != "" {
+	if org != "" {
 		if p.partner, err = j.Rows.Partner(org); err != nil {
 			return p, err
 		}
