@@ -1,0 +1,233 @@
+package compare
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/nyaruka/phonenumbers"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// normaliser makes a canonical text of legacy fields; the texts are those of the
+// record wherever they can be.
+type normaliser struct {
+	takes []legacyKind // of its inputs, in their order
+	list  bool         // it reads its input of all items
+	text  func(m *legacyMessage, in []legacyField) string
+}
+
+// normalisers by their words in fields.tsv.
+var normalisers = map[string]normaliser{
+	"text":     {takes: []legacyKind{kindText}, text: func(m *legacyMessage, in []legacyField) string { return m.of(in[0]).text }},
+	"borrowed": {takes: []legacyKind{kindText}, text: func(*legacyMessage, []legacyField) string { return "" }},
+	// The first, as long as there is the second.
+	"first_with_second": {takes: []legacyKind{kindText, kindText}, text: firstWithSecond},
+	"decimal":           {takes: []legacyKind{kindInteger}, text: decimal},
+	"decimal_unless_0":  {takes: []legacyKind{kindInteger}, text: decimalUnless0},
+	"seconds":           {takes: []legacyKind{kindTime}, text: seconds},
+	"milliseconds":      {takes: []legacyKind{kindTime}, text: milliseconds},
+	"joined":            {takes: []legacyKind{kindText}, list: true, text: joined},
+
+	"event_status":   {takes: []legacyKind{kindEnum}, text: eventStatus},
+	"own_legal_type": {takes: []legacyKind{kindEnum, kindText, kindText}, text: ownLegalType},
+	"legal_type":     {takes: []legacyKind{kindText, kindText}, text: legalType},
+	"currency":       {takes: []legacyKind{kindText}, text: func(m *legacyMessage, in []legacyField) string { return currency(m.of(in[0]).text) }},
+	"phone":          {takes: []legacyKind{kindText}, text: func(m *legacyMessage, in []legacyField) string { return m.e164(m.of(in[0]).text) }},
+	"collapsed":      {takes: []legacyKind{kindText}, text: func(m *legacyMessage, in []legacyField) string { return collapsed(m.of(in[0]).text) }},
+	"first_name": {takes: []legacyKind{kindText}, text: func(m *legacyMessage, in []legacyField) string {
+		first, _ := dividedName(m.of(in[0]).text)
+		return first
+	}},
+	"last_name": {takes: []legacyKind{kindText}, text: func(m *legacyMessage, in []legacyField) string {
+		_, last := dividedName(m.of(in[0]).text)
+		return last
+	}},
+
+	"content_type":   {text: func(m *legacyMessage, _ []legacyField) string { return m.options.ContentType }},
+	"schema_version": {text: func(m *legacyMessage, _ []legacyField) string { return m.options.SchemaVersion }},
+	"application_id": {text: func(m *legacyMessage, _ []legacyField) string { return m.options.ApplicationID }},
+}
+
+func firstWithSecond(m *legacyMessage, in []legacyField) string {
+	if m.of(in[1]).text == "" {
+		return ""
+	}
+	return m.of(in[0]).text
+}
+
+func decimal(m *legacyMessage, in []legacyField) string {
+	return strconv.FormatInt(m.of(in[0]).number, 10)
+}
+
+func decimalUnless0(m *legacyMessage, in []legacyField) string {
+	if m.of(in[0]).number == 0 {
+		return ""
+	}
+	return decimal(m, in)
+}
+
+// seconds and milliseconds are Unix time; what is no time is absent.
+func seconds(m *legacyMessage, in []legacyField) string {
+	if v := m.of(in[0]); v.isTime() {
+		return strconv.FormatInt(v.number, 10)
+	}
+	return ""
+}
+
+func milliseconds(m *legacyMessage, in []legacyField) string {
+	if v := m.of(in[0]); v.isTime() {
+		return strconv.FormatInt(v.number*1000+int64(v.nanos/1_000_000), 10)
+	}
+	return ""
+}
+
+// joined are the texts of all items, without the empty ones, separated by a space.
+func joined(m *legacyMessage, in []legacyField) string {
+	if len(m.items) == 1 {
+		return m.items[0][in[0].slot].text
+	}
+	var all []byte
+	for _, item := range m.items {
+		text := item[in[0].slot].text
+		if len(all) > 0 && text != "" {
+			all = append(all, ' ')
+		}
+		all = append(all, text...)
+	}
+	return string(all)
+}
+
+// eventStatus are the words of the contract. One that it does not name is paused.
+func eventStatus(m *legacyMessage, in []legacyField) string {
+	switch m.enumName(in[0]) {
+	case "PUBLIC":
+		return "active"
+	case "CANCELED":
+		return "cancelled"
+	case "FINISHED":
+		return "finished"
+	}
+	return "paused"
+}
+
+// enumName is "" for a number that the schema does not have.
+func (m *legacyMessage) enumName(in legacyField) string {
+	if v := in.enum.ByNumber(protoreflect.EnumNumber(m.of(in).number)); v != nil {
+		return string(v.Name())
+	}
+	return ""
+}
+
+const soleTrader, company = "ru_lp", "ru_ltd"
+
+// ownLegalType is by type, ogrnip and inn of an event's own requisites. LTD is the
+// enum's zero, so that it stands also where no type was written.
+func ownLegalType(m *legacyMessage, in []legacyField) string {
+	switch m.enumName(in[0]) {
+	case "LTD":
+		return company
+	case "IP":
+		return soleTrader
+	}
+	return legalType(m, in[1:])
+}
+
+// legalType is by ogrnip and inn: those of people have 12 digits, of companies 10.
+func legalType(m *legacyMessage, in []legacyField) string {
+	ogrnip, inn := m.of(in[0]).text, m.of(in[1]).text
+	if ogrnip != "" || len(inn) == 12 && allDigits(inn) {
+		return soleTrader
+	}
+	return company
+}
+
+func allDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// currency is what slim tickets may be in, else absent.
+func currency(text string) string {
+	switch code := strings.ToUpper(text); code {
+	case "USD", "EUR", "RUB", "GBP", "CNY":
+		return code
+	}
+	return ""
+}
+
+// e164 is a phone number in E.164, "" for what is not a possible one. The last result
+// is kept: a check asks for it before the cell does.
+func (m *legacyMessage) e164(text string) string {
+	if text != m.phoneOf {
+		m.phoneOf, m.phone = text, e164(text)
+	}
+	return m.phone
+}
+
+// e164 cuts off what cannot end a number: a letter can, as on a telephone's keys, and
+// "#" can (decision 11).
+func e164(text string) string {
+	if isRussianMobile(text) {
+		return text
+	}
+	number, err := phonenumbers.Parse(strings.TrimRightFunc(text, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsNumber(r) && r != '#'
+	}), "RU")
+	if err != nil || !phonenumbers.IsPossibleNumber(number) {
+		return ""
+	}
+	return phonenumbers.Format(number, phonenumbers.E164)
+}
+
+// isRussianMobile knows numbers that are in E.164 already. Nearly all are, and the
+// library takes longer than the rest of an order does.
+func isRussianMobile(text string) bool {
+	return len(text) == 12 && strings.HasPrefix(text, "+79") && allDigits(text[1:])
+}
+
+// collapsed is a text without outer white space, and with one space for each inner one.
+func collapsed(text string) string {
+	words := strings.Fields(text)
+	if len(words) == 1 {
+		return words[0]
+	}
+	return strings.Join(words, " ")
+}
+
+// dividedName is a whole name as edition 2.0 has it: "Last First Patronymic" without
+// the patronymic, any other as it stands.
+func dividedName(name string) (first, last string) {
+	words := strings.Fields(name)
+	if endsInPatronymic(words) {
+		return words[1], words[0]
+	}
+	if len(words) == 0 {
+		return "", ""
+	}
+	return words[0], strings.Join(words[1:], " ")
+}
+
+func endsInPatronymic(words []string) bool {
+	if len(words) < 3 {
+		return false
+	}
+	end := strings.ToLower(words[len(words)-1])
+	if len(words) == 4 {
+		return end == "оглы" || end == "кызы"
+	}
+	return len(words) == 3 && (strings.HasSuffix(end, "ич") || strings.HasSuffix(end, "вна") || strings.HasSuffix(end, "чна"))
+}
+
+// canonicalNumber is the shortest decimal that is read back as the same number,
+// without an exponent.
+func canonicalNumber(n float64) string {
+	if n == 0 {
+		return "0" // also of -0
+	}
+	return strconv.FormatFloat(n, 'f', -1, 64)
+}
