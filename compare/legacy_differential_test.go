@@ -56,6 +56,8 @@ func testZone(t testing.TB, name string) *time.Location {
 
 var legacyTopics = [Streams]string{season.TopicPartners, season.TopicEvents, season.TopicOrders, season.TopicRefunds}
 
+func streamOfTopic(topic string) Stream { return Stream(slices.Index(legacyTopics[:], topic)) }
+
 // legacySeason is a generated season as a capture of one partition per topic.
 func legacySeason(cfg season.Config) []recordfile.Record {
 	var records []recordfile.Record
@@ -246,7 +248,7 @@ func newLegacyWorld(t testing.TB, o LegacyOptions, file []byte, legacy []recordf
 	}
 	reader := newLegacyReader(t, o)
 	for _, rec := range legacy {
-		s := Stream(slices.Index(legacyTopics[:], rec.Topic))
+		s := streamOfTopic(rec.Topic)
 		sheet := &Sheet{}
 		reader.Read(s, &Record{Value: rec.Value}, sheet)
 		switch sheet.Outcome {
@@ -434,7 +436,7 @@ func TestLegacySheetsAreWhatTheBridgeWrites(t *testing.T) {
 	}
 }
 
-// randomPlaces is a directory that leaves out all that it may.
+// legacyPlaces is a directory that leaves out all that it may.
 const legacyPlaces = `{"categories":[{"id":"c1","name":"развитие"},{"id":"c2","name":"Quests "},{"id":"c3","name":"Opera"}],
 "cities":[{"id":1,"name":"Pune","timezone":"Asia/Kolkata"},{"id":2,"name":"Somewhere"},{"id":3,"name":"London","timezone":"Europe/London"}],
 "venues":[{"id":"v1","name":"Hall","description":"large","address":"1 Street","city":1,"lat":55.75,"lon":-0.1},
