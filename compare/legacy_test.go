@@ -168,6 +168,7 @@ func TestLegacyBytes(t *testing.T) {
 		{"ticket's id that is not UTF-8", text(33, "\x0a\x01\xff"), Quarantined, "invalid_utf8"},
 		{"time that is no message", text(12, "\xff"), Present, ""},
 		{"id as a number", append(order[:len(order):len(order)], 0x08, 0x01), Present, ""},
+		{"status DONE with bits beyond 32", append(order[:len(order):len(order)], 0x20, 0x82, 0x80, 0x80, 0x80, 0x10), Present, ""},
 		{"field number 0", append(order[:len(order):len(order)], 0x00, 0x01), Quarantined, "undecodable"},
 		{"group that is closed", append(order[:len(order):len(order)], 0x0b, 0x0c), Present, ""},
 		{"group that is open", append(order[:len(order):len(order)], 0x0b), Quarantined, "undecodable"},
