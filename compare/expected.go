@@ -53,13 +53,18 @@ type expectedKey struct {
 	field    string
 }
 
-// Match finds the rule that explains a difference: the first of those that have not
-// expired. With ok false the rule is the first one that has expired, which explains
-// nothing; -1 when there is none either. A nil *Expected has no rules.
-func (e *Expected) Match(d ExpectedQuery, now time.Time) (rule int, ok bool) {
-	expired := -1
+// ExpectedMatch is the rule that a difference falls under, "" for none. One that has
+// expired explains nothing.
+type ExpectedMatch struct {
+	Rule    string
+	Expired bool
+}
+
+// Match finds the first rule that declares a difference and has not expired, else the
+// first that has. A nil *Expected has no rules.
+func (e *Expected) Match(d ExpectedQuery, now time.Time) (m ExpectedMatch) {
 	if e == nil {
-		return expired, false
+		return m
 	}
 	key := expectedKey{d.Stream, d.Category, d.Field}
 	list, known := e.candidates[key]
@@ -71,12 +76,28 @@ func (e *Expected) Match(d ExpectedQuery, now time.Time) (rule int, ok bool) {
 		switch {
 		case r.IDs != nil && !r.IDs[d.ID], r.Absent == "left" && !d.LeftAbsent, r.Absent == "right" && !d.RightAbsent:
 		case !r.Expired(now):
-			return i, true
-		case expired < 0:
-			expired = i
+			return ExpectedMatch{Rule: r.ID}
+		case m.Rule == "":
+			m = ExpectedMatch{Rule: r.ID, Expired: true}
 		}
 	}
-	return expired, false
+	return m
+}
+
+// Counts are all rules in their order, with the entities that fall under each, which
+// are given by its id.
+func (e *Expected) Counts(entities map[string]int64, now time.Time) []ExpectedCount {
+	if e == nil {
+		return nil
+	}
+	list := make([]ExpectedCount, len(e.Rules))
+	for i := range e.Rules {
+		r := &e.Rules[i]
+		list[i] = ExpectedCount{
+			ID: r.ID, Owner: r.Owner, Reason: r.Reason, Expires: r.Expires.Format(time.DateOnly), Expired: r.Expired(now), Count: entities[r.ID],
+		}
+	}
+	return list
 }
 
 // Expired tells whether the rule's last day is over.

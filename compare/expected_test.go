@@ -81,22 +81,24 @@ func TestExpectedMatch(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := ""
-			if i, ok := e.Match(tt.d, tt.now); i >= 0 {
-				got = e.Rules[i].ID
-				if !ok {
-					got = "expired " + got
-				}
-			} else if ok {
-				t.Error("ok without a rule")
+			m := e.Match(tt.d, tt.now)
+			got := m.Rule
+			if m.Expired {
+				got = "expired " + got
 			}
 			if got != tt.want {
 				t.Errorf("%q, want %q", got, tt.want)
 			}
 		})
 	}
-	if i, ok := (*Expected)(nil).Match(tests[0].d, june); i != -1 || ok {
-		t.Errorf("no rules: %d, %v", i, ok)
+	none := (*Expected)(nil)
+	if m := none.Match(tests[0].d, june); m != (ExpectedMatch{}) || none.Counts(nil, june) != nil {
+		t.Errorf("no rules: %+v", m)
+	}
+	counts := e.Counts(map[string]int64{"seats": 3}, july)
+	want := ExpectedCount{ID: "seats", Owner: "sales", Reason: "the old side has none", Expires: "2026-12-31", Count: 3}
+	if len(counts) != 4 || counts[2] != want || counts[0].Count != 0 || !counts[1].Expired || !counts[3].Expired {
+		t.Errorf("counts are %+v", counts)
 	}
 }
 

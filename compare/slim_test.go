@@ -840,7 +840,7 @@ func FuzzSlimReader(f *testing.F) {
 		s := Events + Stream(stream)%(Streams-Events)
 		for _, r := range readers {
 			r.Read(s, &Record{Key: key, Value: value, Headers: []Header{{"bridge-source", key}, {"content-type", value}}}, &sheet)
-			checkSheet(t, s, &sheet)
+			checkSlimSheet(t, s, &sheet)
 			if sheet.Outcome == Present && r.opt.Format == "json" {
 				checkJSON(t, r.opt, value, s, &sheet)
 			}
@@ -848,7 +848,7 @@ func FuzzSlimReader(f *testing.F) {
 	})
 }
 
-func checkSheet(t *testing.T, s Stream, sheet *Sheet) {
+func checkSlimSheet(t *testing.T, s Stream, sheet *Sheet) {
 	t.Helper()
 	if sheet.ID == "" || len(sheet.Cells) != len(Fields(s)) || sheet.Outcome != Present && sheet.Outcome != Tombstone {
 		t.Fatalf("id %q, %d cells, outcome %d", sheet.ID, len(sheet.Cells), sheet.Outcome)

@@ -107,7 +107,7 @@ func Decide(c Cutover, f VerdictFacts) Verdict {
 	if c.MaxBehind > 0 {
 		got := "no records"
 		if f.Behind >= 0 {
-			got = roundedTime(time.Duration(min(f.Behind, 1e9) * float64(time.Second)))
+			got = roundedTime(durationOf(f.Behind))
 		}
 		add("max_behind", f.Behind >= 0 && f.Behind <= c.MaxBehind.Seconds(),
 			"at most "+exactTime(c.MaxBehind), got,
@@ -243,6 +243,9 @@ func plural(n int64, one, many string) string {
 
 // exactTime is a threshold as people say it: "1 d 12 h".
 func exactTime(d time.Duration) string {
+	if d == 0 {
+		return "0 s"
+	}
 	if d < time.Second || d%time.Second != 0 {
 		return d.String()
 	}
