@@ -258,12 +258,3 @@ func endsInPatronymic(words []string) bool {
 	}
 	return len(words) == 3 && (strings.HasSuffix(end, "ич") || strings.HasSuffix(end, "вна") || strings.HasSuffix(end, "чна"))
 }
-
-// canonicalNumber is the shortest decimal that is read back as the same number,
-// without an exponent.
-func canonicalNumber(n float64) string {
-	if n == 0 {
-		return "0" // also of -0
-	}
-	return strconv.FormatFloat(n, 'f', -1, 64)
-}

@@ -936,7 +936,7 @@ func TestSplitNames(t *testing.T) {
 	}
 }
 
-func TestCanonicalNumber(t *testing.T) {
+func TestNumberTexts(t *testing.T) {
 	for text, v := range map[string]float64{
 		"3": 3, "5.5": 5.5, "-3.5": -3.5, "0.1": 0.1, "1000000000000000000000": 1e21, "-0.000000125": -0.000000125, "NaN": math.NaN(), "+Inf": math.Inf(1),
 	} {
