@@ -15,6 +15,7 @@ FAULTS       ?=
 BROKERS      ?= 1
 TARGET       ?= shared
 MINUTES      ?= 30
+REPORT       ?=
 RATE         ?= 100
 SEED         ?= $(if $(filter chaos away parked-run,$(MAKECMDGOALS)),1,100000)
 
@@ -37,7 +38,7 @@ build: ## Build build/vibe-bridge
 	$(GO) build -trimpath -o build/vibe-bridge ./cmd/vibe-bridge
 
 .PHONY: test
-test: ## Run all tests, on the embedded broker and on a real Apache Kafka
+test: ## Run all tests, on the embedded broker, on a real Apache Kafka and in a browser
 	@GO="$(GO)" .ci/test $(TEST_FLAGS) -timeout $(TEST_TIMEOUT) $(PACKAGES)
 	@GO="$(GO)" .ci/fuzz 10000x $(PACKAGES)
 
@@ -93,6 +94,13 @@ verify: lint test test-race ## Everything that has to hold before a release
 .PHONY: generate
 generate: ## Write the generated Go code of all .proto files
 	$(GO) run ./internal/protogen
+
+.PHONY: report-screenshots
+report-screenshots: ## Take the pictures of docs/images from the page REPORT, or from the made-up one of the tests
+	@.ci/browser
+	@$(if $(REPORT),true,VIBE_BRIDGE_REQUIRE_BROWSER=1 $(GO) test -count=1 -run TestInBrowser ./compare/page)
+	@mkdir -p docs/images
+	@node compare/page/browser/pictures.mjs $(or $(REPORT),build/screenshots/nogo.html) docs/images
 
 .PHONY: kafka
 kafka: ## Start Apache Kafka 4.3.1 on loopback (needs Java 17 and Maven), print its address

@@ -74,9 +74,10 @@ type reason struct {
 
 // fields are the differences of a stream.
 type fields struct {
-	Stream string
-	Max    int64 // what the full width of a bar is
-	Rows   []fieldRow
+	Stream   string
+	Max      int64 // what the full width of a bar is
+	Compared int64
+	Rows     []fieldRow
 }
 
 type fieldRow struct {
@@ -195,18 +196,26 @@ func sentence(v compare.Verdict, left, right string) string {
 	case v.Go && all == 0:
 		return "No check is configured, and nothing stands against a cut-over."
 	case v.Go && failed == 0:
-		return fmt.Sprintf("%s: it is safe to cut over from %s to %s.", plural(all, "The one check has passed", "All %s checks have passed"), left, right)
+		what := "All " + number(int64(all)) + " checks have passed"
+		if all == 1 {
+			what = "The one check has passed"
+		}
+		return fmt.Sprintf("%s: it is safe to cut over from %s to %s.", what, left, right)
 	case all == 0:
 		return "Nothing was checked, so nothing says that it is safe to cut over."
 	}
-	return fmt.Sprintf("%s of %s: do not cut over from %s to %s yet.", number(int64(failed)), plural(all, "one check has failed", "%s checks have failed"), left, right)
+	what := fmt.Sprintf("%s of %s checks %s failed", number(int64(failed)), number(int64(all)), plural(failed, "has", "have"))
+	if all == 1 {
+		what = "The one check has failed"
+	}
+	return fmt.Sprintf("%s: do not cut over from %s to %s yet.", what, left, right)
 }
 
 func plural(n int, one, many string) string {
 	if n == 1 {
 		return one
 	}
-	return fmt.Sprintf(many, number(int64(n)))
+	return many
 }
 
 func lookSide(name string, p compare.Party) side {
@@ -236,9 +245,10 @@ func figures(r *compare.Report, sides []side) []figure {
 			violations += c.Count
 		}
 	}
-	coverage := figure{Key: "coverage", Name: "Coverage", Value: percent(1), Notes: []string{"of what is to be compared"}}
+	coverage := figure{Key: "coverage", Name: "Coverage", Value: "–", Notes: []string{"nothing was to be compared"}}
 	if compared+open > 0 {
 		coverage.Value = percent(float64(compared) / float64(compared+open))
+		coverage.Notes = []string{"of what is to be compared"}
 	}
 	if leastOf != "" {
 		coverage.Notes = append(coverage.Notes, "lowest in "+leastOf+": "+percent(least))
@@ -373,6 +383,7 @@ func lookFields(counts []compare.FieldCount, groups []group) []fields {
 		}
 		all[i].Rows = append(all[i].Rows, row)
 		all[i].Max = max(all[i].Max, c.Count)
+		all[i].Compared = max(all[i].Compared, c.Compared)
 	}
 	for i := range all {
 		slices.SortStableFunc(all[i].Rows, func(a, b fieldRow) int {
