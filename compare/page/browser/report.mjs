@@ -40,6 +40,7 @@ async function using(name, options, look) {
 }
 
 async function check(name, run) {
+  if (!name.includes(process.argv[3] ?? '')) return;
   let error = '';
   try { await run(); } catch (e) { error = e.message; }
   console.log(JSON.stringify({ name, error }));
