@@ -90,7 +90,7 @@ async function common(page, width) {
     .filter((e) => !e.closest('.scroll, svg, .unseen') && e.getBoundingClientRect().right > width + 0.5)
     .map((e) => e.tagName + '.' + e.className + ': ' + e.textContent.slice(0, 40)), width);
   assert.deepEqual(wide, [], 'wider than the window');
-  assert.equal(await page.evaluate(() => { scrollTo(9999, 0); const x = scrollX; scrollTo(0, 0); return x; }), 0, 'scrolls sideways');
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= width, 'scrolls sideways');
 
   await page.evaluate(colours);
   const weak = await page.evaluate(() => {
