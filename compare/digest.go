@@ -60,3 +60,6 @@ func setFact(set uint64, path string) uint64 {
 	s.text(path)
 	return s.sum()
 }
+
+// ItemDigest is what a row, a Difference and a SampleRef have for a ticket's id.
+func ItemDigest(id string) uint64 { return idDigest(id) }

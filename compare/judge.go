@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/ticketscloud/vibe-bridge/compare/rowpb"
 )
 
@@ -494,6 +496,31 @@ func (j *Judge) resolve(left *rowpb.Side, item *rowpb.Item, i int, field Field, 
 		}
 	}
 	return own
+}
+
+// Resolved is a copy of a side, one that is present, in which all that it borrows is its own. Rows have to give
+// what it borrows from on the left side.
+func (j *Judge) Resolved(s Stream, side *rowpb.Side) (*rowpb.Side, error) {
+	p, err := j.parentsOf(s, side, nil)
+	if err != nil {
+		return nil, err
+	}
+	out := proto.CloneOf(side)
+	for i, field := range fields[s] {
+		if i < len(out.Cells) {
+			out.Cells[i] = j.resolve(side, nil, i, field, p)
+		}
+	}
+	out.Sources = nil
+	for n, item := range side.Items {
+		for i, field := range itemFields {
+			if i < len(item.Cells) {
+				out.Items[n].Cells[i] = j.resolve(side, item, i, field, p)
+			}
+		}
+		out.Items[n].Sources = nil
+	}
+	return out, nil
 }
 
 var organizerNameField = indexOf(fields[Events], "organizer.name")

@@ -186,8 +186,10 @@ type NoiseField struct {
 
 // Mark is up to where a partition was compared.
 type Mark struct {
-	Side      string `json:"side"` // "left", "right", "baseline", "quarantine"
-	Topic     string `json:"topic"`
+	Side  string `json:"side"` // "left", "right", "baseline", "quarantine"
+	Topic string `json:"topic"`
+	// TopicID is what the cluster calls it; another topic of the same name has another.
+	TopicID   string `json:"topic_id,omitempty"`
 	Partition int32  `json:"partition"`
 	Start     int64  `json:"start"`
 	// Settled: what lies at or beyond it, but before End, is too young to be judged when
