@@ -16,6 +16,7 @@
 package config
 
 import (
+	"cmp"
 	"reflect"
 	"strings"
 	"time"
@@ -74,10 +75,12 @@ type Config struct {
 	// commit before its connections are cut.
 	StopTimeout time.Duration
 
-	HTTP   HTTP
-	Log    Log
-	Topics Topics
-	Slim   Slim
+	HTTP    HTTP
+	Log     Log
+	Topics  Topics
+	Slim    Slim
+	Compare Compare
+	Cutover Cutover
 
 	Source kafka.Cluster // the legacy streams; only read
 	Target kafka.Cluster // the slim streams
@@ -128,6 +131,87 @@ func (s Slim) Names() (events, orders, refunds string) {
 	return s.Prefix + s.Events + s.Suffix, s.Prefix + s.Orders + s.Suffix, s.Prefix + s.Refunds + s.Suffix
 }
 
+// Compare says with what the slim topics are compared, and how.
+type Compare struct {
+	Against      string // AgainstLegacy or AgainstSlim
+	Other        Other
+	Baseline     Baseline
+	ExpectedFile string // "": no difference is expected
+	// Grace is how long a record may be on its way before it is told missing.
+	Grace time.Duration
+	// LateAfter is how long after all it needs a slim record may come. 0: whatever it takes.
+	LateAfter time.Duration
+	Samples   int // of each stream, category and field
+}
+
+// What the slim topics are compared with.
+const (
+	AgainstLegacy = "legacy"
+	AgainstSlim   = "slim"
+)
+
+// Other are the slim topics on the left side where Against is AgainstSlim. Edition, Format and
+// ApplicationID that are "" are those of the deployment.
+type Other struct {
+	Cluster                        string // of kafka.SourceCluster and so on
+	Edition, Format, ApplicationID string
+	Events, Orders, Refunds        string
+}
+
+// Topics are events, orders and refunds.
+func (o Other) Topics() []string { return []string{o.Events, o.Orders, o.Refunds} }
+
+// Baseline are the topics of a replay of one side, in the encoding of that side. A stream without a topic is
+// left out.
+type Baseline struct {
+	Of      string // BaselineLeft or BaselineRight
+	Cluster string
+	// Partners are there only of the legacy streams.
+	Partners, Events, Orders, Refunds string
+}
+
+// The sides that a baseline may be a replay of.
+const (
+	BaselineLeft  = "left"
+	BaselineRight = "right"
+)
+
+// Topics are partners, events, orders and refunds; "" for none.
+func (b Baseline) Topics() []string { return []string{b.Partners, b.Events, b.Orders, b.Refunds} }
+
+// Given tells whether there is one.
+func (b Baseline) Given() bool { return b.Partners+b.Events+b.Orders+b.Refunds != "" }
+
+// BaselineLegacy tells whether the baseline is a replay of legacy streams.
+func (c Compare) BaselineLegacy() bool {
+	return c.Against == AgainstLegacy && c.Baseline.Of == BaselineLeft
+}
+
+// Cutover are the thresholds of the verdict; see compare.Cutover.
+type Cutover struct {
+	MinCoverage        float64
+	MaxUnexplainedRate float64
+	MaxViolations      int
+	MaxQuarantineAge   time.Duration
+	DaysClean          float64
+	MinEntities        int
+	MaxBehind          time.Duration // 0: not looked at
+}
+
+// OtherEncoding is that of the other slim topics. Both must be valid.
+func (c Config) OtherEncoding() slim.Encoding {
+	return c.withOther().Encoding()
+}
+
+// OtherApplicationID is what the header application-id of the other slim topics says.
+func (c Config) OtherApplicationID() string { return c.withOther().ApplicationID }
+
+func (c Config) withOther() Config {
+	c.Edition, c.Format = cmp.Or(c.Compare.Other.Edition, c.Edition), cmp.Or(c.Compare.Other.Format, c.Format)
+	c.ApplicationID = cmp.Or(c.Compare.Other.ApplicationID, c.ApplicationID)
+	return c
+}
+
 // Encoding is Edition and Format as package slim takes them. Both must be valid.
 func (c Config) Encoding() slim.Encoding {
 	edition, _ := slim.ParseEdition(c.Edition)
@@ -163,6 +247,11 @@ func Default() Config {
 		Log:               Log{Level: "info", Format: "auto"},
 		Topics:            Topics{Partners: "partners", Events: "events", Orders: "orders_done", Refunds: "refund_requests"},
 		Slim:              Slim{Events: "events", Orders: "orders", Refunds: "refunds", Partitions: 12},
+		Compare: Compare{
+			Against: AgainstLegacy, Other: Other{Cluster: kafka.TargetCluster},
+			Baseline: Baseline{Of: BaselineLeft, Cluster: kafka.SourceCluster}, Grace: time.Minute, Samples: 3,
+		},
+		Cutover: Cutover{MinCoverage: 0.999, MaxUnexplainedRate: 0.0001, MaxQuarantineAge: 24 * time.Hour, MinEntities: 1},
 	}
 }
 

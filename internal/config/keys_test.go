@@ -141,4 +141,6 @@ func (l *loader) checkValues() {
 	v.behaviour(l.config)
 	v.surroundings(l.config)
 	v.topics(l.config)
+	v.compare(l.config)
+	v.cutover(l.config.Cutover)
 }

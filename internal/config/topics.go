@@ -24,13 +24,17 @@ func (c Config) slimTopics() []namedTopic {
 
 func (v *validator) topics(c Config) {
 	for _, topic := range append(c.legacyTopics(), c.slimTopics()...) {
-		if topic.name == "." || topic.name == ".." || len(topic.name) > maxTopicBytes || !topicRule.MatchString(topic.name) {
-			v.add(topic.path, `%s: want a Kafka topic name: 1 to %d of a-z, A-Z, 0-9, ".", "_" and "-"`, quote(topic.name), maxTopicBytes)
-		}
+		v.topicName(topic)
 	}
 	v.repeated(c.legacyTopics())
 	v.repeated(c.slimTopics())
 	v.collisions(c, c.Overlap())
+}
+
+func (v *validator) topicName(topic namedTopic) {
+	if topic.name == "." || topic.name == ".." || len(topic.name) > maxTopicBytes || !topicRule.MatchString(topic.name) {
+		v.add(topic.path, `%s: want a Kafka topic name: 1 to %d of a-z, A-Z, 0-9, ".", "_" and "-"`, quote(topic.name), maxTopicBytes)
+	}
 }
 
 // CheckTopics reports topics that would meet on one cluster, given which

@@ -74,6 +74,8 @@ func (c Config) problems() []Problem {
 	v.behaviour(c)
 	v.surroundings(c)
 	v.topics(c)
+	v.compare(c)
+	v.cutover(c.Cutover)
 	v.cluster("source", c.Source)
 	v.cluster("target", c.Target)
 	if !reflect.DeepEqual(c.State, c.Target) { // else everything would be said twice

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/ticketscloud/vibe-bridge/compare"
+	"github.com/ticketscloud/vibe-bridge/compare/once"
+)
+
+// compareMarks are up to where topics are compared. A report has them, under the same names.
+type compareMarks struct {
+	Marks []compare.Mark `json:"marks"`
+	Run   struct {
+		Time time.Time `json:"time"` // when they were taken
+	} `json:"run"`
+}
+
+func (m *compareMarks) time() time.Time { return m.Run.Time }
+
+// readMarks are those of a file; nil for no file.
+func readMarks(path string) (*compareMarks, error) {
+	if path == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, refusef("marks: %w", err)
+	}
+	var m compareMarks
+	if err := json.Unmarshal(text, &m); err != nil {
+		return nil, refusef("marks: %s: %w", path, err)
+	}
+	if len(m.Marks) == 0 || m.time().IsZero() {
+		return nil, refusef("marks: %s: there are none: want a report of compare once (--out)", path)
+	}
+	return &m, nil
+}
+
+// newMarks fixes what is compared. What may be too young to have come through is marked
+// first (Settled). Then, after grace, the ends: those of the right side, refunds before
+// orders before events, and then those of the left one: what is below an end was caused
+// by what is below the ends that are taken after it.
+func (p *comparison) newMarks(ctx context.Context, progress io.Writer, grace time.Duration) (*compareMarks, error) {
+	all := map[comparedPartition]*compare.Mark{}
+	for _, t := range p.topics {
+		ids, err := p.topicIDs(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		starts, err := listOffsets(ctx, t.admin().ListStartOffsets, []string{t.name})
+		if err != nil {
+			return nil, err
+		}
+		for id, start := range byPartition(starts) {
+			all[comparedPartition{t.side, id}] = &compare.Mark{
+				Side: t.side.String(), Topic: t.name, TopicID: ids, Partition: id.partition, Start: start, Settled: -1,
+			}
+		}
+	}
+	ends := func(settled bool, topics ...*comparedTopic) error {
+		for _, t := range topics {
+			listed, err := listOffsets(ctx, t.admin().ListCommittedOffsets, []string{t.name})
+			if err != nil {
+				return err
+			}
+			for id, end := range byPartition(listed) {
+				mark := all[comparedPartition{t.side, id}]
+				switch {
+				case mark == nil: // a partition that was added since
+				case settled:
+					mark.Settled = end
+				default:
+					mark.End = max(mark.Start, end)
+				}
+			}
+		}
+		return nil
+	}
+	left, right := p.of(once.Left), p.of(once.Right)
+	slices.Reverse(right) // refunds first
+	if err := ends(true, left...); err != nil {
+		return nil, err
+	}
+	if p.legacy {
+		if err := p.takenByBridge(ctx, all); err != nil {
+			return nil, err
+		}
+	} else if err := ends(true, right...); err != nil {
+		return nil, err
+	}
+	moment := time.Now()
+	if grace > 0 {
+		fmt.Fprintf(progress, "waiting %s for what is on its way (--grace)\n", grace)
+		if !wait(ctx, grace) {
+			return nil, ctx.Err()
+		}
+	}
+	for _, topics := range [][]*comparedTopic{right, p.of(once.Quarantine), left, p.of(once.Baseline)} {
+		if err := ends(false, topics...); err != nil {
+			return nil, err
+		}
+	}
+	m := &compareMarks{}
+	m.Run.Time = moment.Add(grace).UTC().Truncate(time.Millisecond)
+	for _, t := range p.topics {
+		first := len(m.Marks)
+		for at, mark := range all {
+			if at.side == t.side && at.topic == t.name {
+				if mark.Settled < 0 || mark.Settled > mark.End {
+					mark.Settled = mark.End
+				}
+				m.Marks = append(m.Marks, *mark)
+			}
+		}
+		slices.SortFunc(m.Marks[first:], func(a, b compare.Mark) int { return int(a.Partition - b.Partition) })
+	}
+	return m, nil
+}
+
+// takenByBridge: what the bridge has not read yet is not missing. A deployment that has
+// never run has no groups, and somebody else fills its topics.
+func (p *comparison) takenByBridge(ctx context.Context, all map[comparedPartition]*compare.Mark) error {
+	for _, t := range p.of(once.Left) {
+		committed, err := t.admin().FetchOffsets(ctx, p.intakeGroups[t.stream])
+		if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+			return fmt.Errorf("read the offsets of group %s: %w", p.intakeGroups[t.stream], err)
+		}
+		if len(committed[t.name]) == 0 {
+			continue
+		}
+		for at, mark := range all {
+			if at.side != t.side || at.topic != t.name {
+				continue
+			}
+			offset := max(mark.Start, committed[t.name][at.partition].At)
+			mark.Settled = min(mark.Settled, offset)
+		}
+	}
+	return nil
+}
+
+// topicIDs is the id that the cluster gave to a topic when it was created; "" where it gives none.
+func (p *comparison) topicIDs(ctx context.Context, t *comparedTopic) (string, error) {
+	listed, err := t.admin().ListTopics(ctx, t.name)
+	if err != nil {
+		return "", fmt.Errorf("list topics: %w", err)
+	}
+	topic, ok := listed[t.name]
+	if !ok || errors.Is(topic.Err, kerr.UnknownTopicOrPartition) {
+		return "", refusef("topic %s does not exist on the cluster, or the user may not see it", t.name)
+	}
+	if topic.ID == (kadm.TopicID{}) {
+		return "", nil
+	}
+	return topic.ID.String(), nil
+}
+
+// checkMarks refuses marks of other topics, and of such that have lost records since.
+func (p *comparison) checkMarks(ctx context.Context, w *comparedWork) error {
+	for _, mark := range w.marks.Marks {
+		if !slices.ContainsFunc(p.topics, func(t *comparedTopic) bool { return t.is(mark) }) {
+			return refusef("marks: %s/%d on the %s side is not compared by this configuration", mark.Topic, mark.Partition, mark.Side)
+		}
+	}
+	for _, t := range p.topics {
+		if err := p.checkTopicMarks(ctx, t, w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *comparison) checkTopicMarks(ctx context.Context, t *comparedTopic, w *comparedWork) error {
+	id, err := p.topicIDs(ctx, t)
+	if err != nil {
+		return err
+	}
+	starts, err := listOffsets(ctx, t.admin().ListStartOffsets, []string{t.name})
+	if err != nil {
+		return err
+	}
+	ends, err := listOffsets(ctx, t.admin().ListCommittedOffsets, []string{t.name})
+	if err != nil {
+		return err
+	}
+	first, last, marked := byPartition(starts), byPartition(ends), 0
+	for _, mark := range w.marks.Marks {
+		if !t.is(mark) {
+			continue
+		}
+		marked++
+		at := partitionID{mark.Topic, mark.Partition}
+		end, exists := last[at]
+		read := mark.Start // of it, up to here
+		if next, ok := w.engine.Next(t.side, t.name, mark.Partition); ok {
+			read = next
+		}
+		switch {
+		case mark.TopicID != id, !exists, end < mark.End:
+			return refusef("marks: %s has been created anew since: mark again (without --marks, or with --fresh)", t.name)
+		case first[at] > read:
+			return refusef("marks: records of %s/%d have been deleted since, up to offset %d: mark again (without --marks, or with --fresh)", t.name, mark.Partition, first[at])
+		}
+	}
+	if marked == 0 {
+		return refusef("marks: there are none of topic %s on the %s side", t.name, t.side)
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+package compare
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"time"
+)
+
+// QuarantineFacts are what the verdict has to know of the quarantine topic.
+type QuarantineFacts struct {
+	Known   bool      // it was read
+	Records int64     // that were not replayed
+	Oldest  time.Time // when the oldest of them came there; zero for none
+}
+
+// Conclude gives a report that is filled its verdict, its trend, of which history are the earlier points, and its digest.
+// The report's Run.Time is the moment that counts as now.
+func (r *Report) Conclude(c Cutover, q QuarantineFacts, history []TrendPoint) error {
+	f := r.facts()
+	f.QuarantineKnown, f.Quarantined = q.Known, q.Records
+	if !q.Oldest.IsZero() {
+		f.OldestQuarantine = max(0, r.Run.Time.Sub(q.Oldest))
+	}
+	point := TrendPoint{
+		Time: r.Run.Time, Coverage: f.Coverage, Unexplained: unexplainedRate(f.Unexplained, f.Compared), Violations: f.Violations,
+	}
+	r.Trend = slices.DeleteFunc(slices.Clone(history), func(p TrendPoint) bool { return p.Time.Equal(point.Time) })
+	f.DaysClean = DaysClean(append(r.Trend, point), c, r.Run.Time)
+	r.Verdict = Decide(c, f)
+	point.Go = r.Verdict.Go
+	r.Trend = append(r.Trend, point)
+	slices.SortStableFunc(r.Trend, func(a, b TrendPoint) int { return a.Time.Compare(b.Time) })
+	var err error
+	r.Digest, err = r.digest()
+	return err
+}
+
+func (r *Report) facts() VerdictFacts {
+	f := VerdictFacts{Coverage: 1, Behind: r.Right.Behind}
+	worst := -1.0
+	for _, s := range r.Streams {
+		compared := s.Equal + s.Different
+		f.Entities += compared
+		if s.Coverage < f.Coverage {
+			f.Coverage, f.CoverageStream = s.Coverage, s.Stream
+		}
+		if rate := unexplainedRate(s.Unexplained, compared); rate > worst {
+			worst, f.Unexplained, f.Compared, f.UnexplainedStream = rate, s.Unexplained, compared, s.Stream
+		}
+	}
+	for _, c := range r.Counts {
+		if c.Category == OrderViolation || c.Category == RefundViolation {
+			f.Violations += c.Count - c.Expected
+		}
+	}
+	for _, e := range r.Expected {
+		if e.Expired {
+			f.Expired += e.Count
+		}
+	}
+	return f
+}
+
+// digest is of all that the same marks give again.
+func (r *Report) digest() (string, error) {
+	same := *r
+	same.Trend, same.Digest, same.Run = nil, "", Run{}
+	text, err := json.Marshal(same)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), nil
+}
