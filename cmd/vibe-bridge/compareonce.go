@@ -19,6 +19,7 @@ import (
 
 	"github.com/ticketscloud/vibe-bridge/compare"
 	"github.com/ticketscloud/vibe-bridge/compare/once"
+	"github.com/ticketscloud/vibe-bridge/compare/page"
 	"github.com/ticketscloud/vibe-bridge/internal/config"
 )
 
@@ -120,9 +121,7 @@ func (o *compareOnceOptions) run(ctx context.Context, a *app, c config.Config) e
 		return o.ended(ctx, work, err)
 	}
 	report.Run.Seconds = time.Since(began).Seconds()
-	if report.Run.Seconds > 0 {
-		report.Run.RecordsPerSecond = float64(report.Run.Records) / work.seconds
-	}
+	report.Run.RecordsPerSecond = float64(work.read) / work.seconds
 	report.Run.PeakMemory = peakMemory()
 	if err := report.Conclude(cutoverOf(c.Cutover), work.result.Quarantine, history); err != nil {
 		return fmt.Errorf("compare: %w", err)
@@ -190,7 +189,7 @@ func (o *compareOnceOptions) mark(ctx context.Context, a *app, p *comparison, w 
 	switch {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
-	case err == nil:
+	case kept != nil:
 		w.marks, w.resumed = kept, true
 		fmt.Fprintf(a.stderr, "going on with the marks of %s\n", kept.time().Format(time.RFC3339))
 	case given != nil:
@@ -225,7 +224,11 @@ func (o *compareOnceOptions) write(a *app, r *compare.Report) error {
 		}
 	}
 	if o.html != "" {
-		if err := writeComparePage(o.html, r); err != nil {
+		var html bytes.Buffer
+		if err := page.Write(&html, r); err != nil {
+			return err
+		}
+		if err := replaceFile(o.html, readableByOwner, html.Bytes()); err != nil {
 			return err
 		}
 	}
@@ -235,7 +238,7 @@ func (o *compareOnceOptions) write(a *app, r *compare.Report) error {
 		}
 	}
 	if !o.json {
-		return writeCompareText(a.stdout, r)
+		return r.WriteText(a.stdout)
 	}
 	_, err := a.stdout.Write(text.Bytes())
 	return err

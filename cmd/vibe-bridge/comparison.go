@@ -5,10 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -35,10 +33,10 @@ type comparison struct {
 	topics       []*comparedTopic // by side and stream
 	intakeGroups map[compare.Stream]string
 
-	sides map[once.Side]*comparedSide
-	notes []string
-	judge compare.Judge // without what the engine has
-	known bool          // the quarantine topic is there as a whole
+	sides       map[once.Side]*kgo.Client
+	notes       []string
+	conclusions compare.Judge // what the topics allow to conclude
+	known       bool          // the quarantine topic is there as a whole
 }
 
 // comparedTopic is one topic of a side.
@@ -52,17 +50,13 @@ type comparedTopic struct {
 
 func (t *comparedTopic) admin() *kadm.Client { return kadm.NewClient(t.client) }
 
-func (t *comparedTopic) is(m compare.Mark) bool { return t.name == m.Topic && t.side.String() == m.Side }
+func (t *comparedTopic) is(m compare.Mark) bool {
+	return t.name == m.Topic && t.side.String() == m.Side
+}
 
 type comparedPartition struct {
 	side once.Side
 	partitionID
-}
-
-// comparedSide reads the topics of a side.
-type comparedSide struct {
-	client *kgo.Client
-	reader *topicReader
 }
 
 func newComparison(c config.Config) (*comparison, error) {
@@ -250,11 +244,12 @@ func (p *comparison) connect(ctx context.Context) error {
 	if err := checkOverlap(ctx, p.config); err != nil {
 		return err
 	}
-	p.sides = map[once.Side]*comparedSide{}
+	p.sides = map[once.Side]*kgo.Client{}
 	for _, t := range p.topics {
-		side := p.sides[t.side]
-		if side == nil {
-			client, err := connect(p.config.ClusterNamed(t.cluster),
+		client := p.sides[t.side]
+		if client == nil {
+			var err error
+			client, err = connect(p.config.ClusterNamed(t.cluster),
 				kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 				kgo.KeepControlRecords(), // the last offset of a topic may be one
 				kgo.FetchMaxWait(250*time.Millisecond),
@@ -265,17 +260,16 @@ func (p *comparison) connect(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			side = &comparedSide{client: client}
-			p.sides[t.side] = side
+			p.sides[t.side] = client
 		}
-		t.client = side.client
+		t.client = client
 	}
 	return p.findQuarantine(ctx)
 }
 
 func (p *comparison) close() {
-	for _, side := range p.sides {
-		side.client.Close()
+	for _, client := range p.sides {
+		client.Close()
 	}
 }
 
@@ -302,8 +296,8 @@ func (p *comparison) findQuarantine(ctx context.Context) error {
 // look finds out what the topics allow to conclude.
 func (p *comparison) look(ctx context.Context, w *compareMarks) error {
 	settings := map[once.Side]map[string]topicSettings{}
-	for name, side := range p.sides {
-		reader := &topicReader{client: side.client, admin: kadm.NewClient(side.client)}
+	for name, client := range p.sides {
+		reader := &topicReader{admin: kadm.NewClient(client)}
 		for _, t := range p.of(name) {
 			reader.topics = append(reader.topics, t.name)
 		}
@@ -323,7 +317,7 @@ func (p *comparison) look(ctx context.Context, w *compareMarks) error {
 			p.notes = append(p.notes, fmt.Sprintf("the first records of %s (%s) have been deleted: what is missing there proves nothing", t.name, t.side))
 		}
 	}
-	j := &p.judge
+	j := &p.conclusions
 	for _, t := range p.of(once.Left) {
 		compacted := p.legacy && settings[once.Left][t.name].compacted
 		j.LeftGone[t.stream] = late[t] || compacted
@@ -353,25 +347,10 @@ func (p *comparison) withoutGaps(e *once.Engine) {
 	names := p.names(once.Right)
 	for _, s := range []compare.Stream{compare.Orders, compare.Refunds} {
 		for _, topic := range []string{names[s], names[s-1]} {
-			if p.judge.Ordered[s] && e.Gap(topic) {
-				p.judge.Ordered[s] = false
+			if p.conclusions.Ordered[s] && e.Gap(topic) {
+				p.conclusions.Ordered[s] = false
 				p.notes = append(p.notes, fmt.Sprintf("which of two %s came first is not checked: offsets of %s are without a record", s, topic))
 			}
 		}
 	}
 }
-
-// writeComparePage writes the report as one HTML page.
-func writeComparePage(path string, r *compare.Report) error {
-	w, err := createWhole(path, readableByOwner)
-	if err != nil {
-		return err
-	}
-	defer w.discard()
-	if err := comparePage(w, r); err != nil {
-		return fmt.Errorf("%s: %w", filepath.Base(path), err)
-	}
-	return w.commit()
-}
-
-var errNoPage = errors.New("no page can be written by this version")

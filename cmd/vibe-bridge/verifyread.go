@@ -39,25 +39,30 @@ type cursor struct {
 func (c *cursor) done() bool { return c.next >= c.end }
 
 func newTopicReader(ctx context.Context, client *kgo.Client, topics []string) (*topicReader, error) {
-	r := &topicReader{
-		client: client, admin: kadm.NewClient(client), topics: topics,
-		at: map[partitionID]*cursor{}, idleLimit: defaultIdleLimit,
-	}
-	starts, err := listOffsets(ctx, r.admin.ListStartOffsets, topics)
+	starts, err := listOffsets(ctx, kadm.NewClient(client).ListStartOffsets, topics)
 	if err != nil {
 		return nil, err
 	}
+	at := map[partitionID]*cursor{}
+	for id, start := range byPartition(starts) {
+		at[id] = &cursor{next: start}
+	}
+	r := readerAt(client, topics, at)
 	r.starts = byPartition(starts)
+	return r, nil
+}
+
+// readerAt reads the topics from given positions on.
+func readerAt(client *kgo.Client, topics []string, at map[partitionID]*cursor) *topicReader {
 	from := map[string]map[int32]kgo.Offset{}
-	for id, start := range r.starts {
-		r.at[id] = &cursor{next: start}
+	for id, c := range at {
 		if from[id.topic] == nil {
 			from[id.topic] = map[int32]kgo.Offset{}
 		}
-		from[id.topic][id.partition] = kgo.NewOffset().At(start)
+		from[id.topic][id.partition] = kgo.NewOffset().At(c.next)
 	}
 	client.AddConsumePartitions(from)
-	return r, nil
+	return &topicReader{client: client, admin: kadm.NewClient(client), topics: topics, at: at, idleLimit: defaultIdleLimit}
 }
 
 // setEnds takes the ends of this moment, of one topic after the other.
@@ -85,8 +90,9 @@ func (r *topicReader) left() int64 {
 	return n
 }
 
-// read takes everything below the ends. report is called now and then.
-func (r *topicReader) read(ctx context.Context, report func()) error {
+// read takes everything below the ends. report is called now and then; its error ends
+// the reading.
+func (r *topicReader) read(ctx context.Context, report func() error) error {
 	for _, c := range r.at {
 		r.takeAhead(c)
 	}
@@ -112,7 +118,9 @@ func (r *topicReader) read(ctx context.Context, report func()) error {
 				return err
 			}
 		}
-		report()
+		if err := report(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -223,13 +231,14 @@ func (v *verifiedClusters) read(ctx context.Context, checker *verify.Checker) er
 	return nil
 }
 
-func (v *verifiedClusters) say() {
+func (v *verifiedClusters) say() error {
 	if v.progress == nil || time.Since(v.said) < progressInterval {
-		return
+		return nil
 	}
 	v.said = time.Now()
 	left := v.quarantine.left() + v.legacy.left() + v.slim.left()
 	fmt.Fprintf(v.progress, "read %d records, %d left\n", v.quarantine.taken+v.legacy.taken+v.slim.taken, left)
+	return nil
 }
 
 func (v *verifiedClusters) connectReaders() {

@@ -1,0 +1,290 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/ticketscloud/vibe-bridge/compare"
+	"github.com/ticketscloud/vibe-bridge/compare/once"
+	"github.com/ticketscloud/vibe-bridge/compare/rowpb"
+)
+
+// read takes everything up to the marks, one side after the other, while the clients of
+// the others fetch ahead. What was taken is committed also when it ends with an error.
+func (p *comparison) read(ctx context.Context, progress io.Writer, w *comparedWork) error {
+	var failed error // of the engine
+	var readers []*topicReader
+	for _, side := range []once.Side{once.Quarantine, once.Left, once.Right, once.Baseline} {
+		if len(p.of(side)) > 0 {
+			readers = append(readers, p.readerOf(side, w, &failed))
+		}
+	}
+	m := newCompareMeter(progress, w.marks.Marks, readers)
+	for _, r := range readers {
+		err := r.read(ctx, func() error {
+			m.say()
+			return failed
+		})
+		if err = errors.Join(err, failed); err != nil {
+			return errors.Join(err, w.engine.Commit())
+		}
+	}
+	return w.engine.Commit()
+}
+
+// readerOf reads a side from where its rows end up to the marks.
+func (p *comparison) readerOf(side once.Side, w *comparedWork, failed *error) *topicReader {
+	at, streams, names := map[partitionID]*cursor{}, map[string]compare.Stream{}, []string(nil)
+	for _, t := range p.of(side) {
+		streams[t.name], names = t.stream, append(names, t.name)
+	}
+	for _, mark := range w.marks.Marks {
+		if mark.Side != side.String() {
+			continue
+		}
+		next := mark.Start
+		if n, ok := w.engine.Next(side, mark.Topic, mark.Partition); ok {
+			next = n
+		}
+		if next < mark.End {
+			at[partitionID{mark.Topic, mark.Partition}] = &cursor{next: next, end: mark.End}
+		}
+	}
+	r := readerAt(p.sides[side], names, at)
+	r.take = func(rec *kgo.Record) {
+		if *failed != nil {
+			return
+		}
+		record := comparedRecord(rec)
+		if side == once.Quarantine {
+			*failed = w.engine.TakeQuarantine(rec.Topic, &record)
+		} else {
+			*failed = w.engine.Take(side, streams[rec.Topic], rec.Topic, &record)
+		}
+	}
+	return r
+}
+
+func comparedRecord(r *kgo.Record) compare.Record {
+	out := compare.Record{
+		Place: compare.Place{Partition: r.Partition, Offset: r.Offset, Time: timestampOf(r), AppendTime: r.Attrs.TimestampType() == logAppendTime},
+		Key:   r.Key, Value: r.Value,
+	}
+	if len(r.Headers) > 0 {
+		out.Headers = make([]compare.Header, len(r.Headers))
+	}
+	for i, h := range r.Headers {
+		out.Headers[i] = compare.Header{Key: h.Key, Value: h.Value}
+	}
+	return out
+}
+
+// compareMeter says where the reading is, every few seconds.
+type compareMeter struct {
+	out         io.Writer
+	readers     []*topicReader
+	total       int64 // offsets in all
+	first       int64 // of those, left when it began
+	began, said time.Time
+}
+
+const compareProgressInterval = 5 * time.Second
+
+func newCompareMeter(out io.Writer, marks []compare.Mark, readers []*topicReader) *compareMeter {
+	m := &compareMeter{out: out, readers: readers, began: time.Now(), said: time.Now()}
+	for _, mark := range marks {
+		m.total += mark.End - mark.Start
+	}
+	m.first = m.left()
+	return m
+}
+
+func (m *compareMeter) left() (n int64) {
+	for _, r := range m.readers {
+		n += r.left()
+	}
+	return n
+}
+
+func (m *compareMeter) say() {
+	if time.Since(m.said) < compareProgressInterval || m.total == 0 {
+		return
+	}
+	m.said = time.Now()
+	left := m.left()
+	rate := float64(m.first-left) / time.Since(m.began).Seconds()
+	text := fmt.Sprintf("read %d of %d records (%.1f %%), %.0f records/s", m.total-left, m.total, 100*float64(m.total-left)/float64(m.total), rate)
+	if rate > 0 {
+		text += fmt.Sprintf(", %s left", time.Duration(float64(left)/rate*float64(time.Second)).Round(time.Second))
+	}
+	fmt.Fprintln(m.out, text)
+}
+
+// judge holds all rows against each other.
+func (p *comparison) judge(ctx context.Context, progress io.Writer, w *comparedWork) (err error) {
+	p.withoutGaps(w.engine)
+	judge := p.conclusions
+	judge.Young, judge.LateAfter = youngAt(w.marks.Marks, p.topics), p.config.Compare.LateAfter
+	if p.places != nil {
+		judge.Directory = p.places.Text
+	}
+	began, said := time.Now(), time.Now()
+	w.result, err = w.engine.Judge(ctx, once.Judging{
+		Judge: judge, QuarantineKnown: p.known, Expected: p.expected, Now: w.marks.time(), Samples: p.config.Compare.Samples,
+		Progress: func(entities int64) {
+			if time.Since(said) >= compareProgressInterval {
+				said = time.Now()
+				fmt.Fprintf(progress, "compared %d entities, %.0f entities/s\n", entities, float64(entities)/time.Since(began).Seconds())
+			}
+		},
+	})
+	return err
+}
+
+// youngAt tells whether what a side says came at or behind the settled mark of its partition.
+func youngAt(marks []compare.Mark, topics []*comparedTopic) func(bool, compare.Stream, *rowpb.Side) bool {
+	type partition struct {
+		left      bool
+		stream    compare.Stream
+		partition int32
+	}
+	settled := map[partition]int64{}
+	for _, mark := range marks {
+		for _, t := range topics {
+			if t.is(mark) && (t.side == once.Left || t.side == once.Right) {
+				settled[partition{t.side == once.Left, t.stream, mark.Partition}] = mark.Settled
+			}
+		}
+	}
+	return func(left bool, s compare.Stream, side *rowpb.Side) bool {
+		at := side.GetChanged()
+		if at == nil {
+			return false
+		}
+		mark, known := settled[partition{left, s, at.GetPartition()}]
+		return known && at.GetOffset() >= mark
+	}
+}
+
+// report fills in all but the verdict.
+func (p *comparison) report(ctx context.Context, w *comparedWork) (*compare.Report, error) {
+	stats := w.engine.Stats()
+	r := &compare.Report{
+		Version: 1, Deployment: p.config.Name, Left: p.party(once.Left, stats, w), Right: p.party(once.Right, stats, w),
+		Marks: w.marks.Marks, Notes: append(p.notes, stats.Nameless...),
+		Run: compare.Run{Time: w.marks.time(), Records: stats.Total(), Resumed: w.resumed},
+	}
+	w.result.Totals.Fill(r, p.expected, w.result.Noise, w.marks.time())
+	f := &compareFetcher{comparison: p}
+	defer f.close()
+	sampling := once.Sampling{Topics: [2][compare.Streams]string{p.names(once.Left), p.names(once.Right)}, Fetch: f.fetch}
+	if p.places != nil {
+		sampling.Directory = p.places.Text
+	}
+	var err error
+	r.Samples, err = w.engine.Samples(ctx, w.result.Totals.Samples, sampling)
+	return r, err
+}
+
+func (p *comparison) party(side once.Side, stats once.Stats, w *comparedWork) compare.Party {
+	out := compare.Party{Label: "slim", Kind: "slim", Records: stats.Records[side], Newest: stats.Newest[side], Behind: -1}
+	e := p.right
+	if side == once.Left {
+		e = p.left
+		out.Label = "other slim"
+	}
+	if side == once.Left && p.legacy {
+		out.Label, out.Kind = "legacy", "legacy"
+	} else {
+		out.Edition, out.Format = e.Edition.String(), e.Format.String()
+	}
+	for _, t := range p.of(side) {
+		out.Topics = append(out.Topics, t.name)
+	}
+	if out.Records > 0 {
+		out.Behind = float64(max(0, w.marks.time().UnixMilli()-out.Newest)) / 1000
+	}
+	return out
+}
+
+// compareFetcher reads single records again.
+type compareFetcher struct {
+	comparison *comparison
+	clients    map[once.Side]*kgo.Client
+}
+
+// Bounds on reading a record again. One that does not come in time is shown as gone.
+const (
+	sampleDeadline   = 10 * time.Second
+	sampleFetchBytes = 1 << 20
+)
+
+func (f *compareFetcher) close() {
+	for _, client := range f.clients {
+		client.Close()
+	}
+}
+
+func (f *compareFetcher) client(t *comparedTopic) (*kgo.Client, error) {
+	if client := f.clients[t.side]; client != nil {
+		return client, nil
+	}
+	client, err := connect(f.comparison.config.ClusterNamed(t.cluster),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(100*time.Millisecond),
+		kgo.FetchMaxBytes(sampleFetchBytes), kgo.FetchMaxPartitionBytes(sampleFetchBytes), kgo.ConsumeResetOffset(kgo.NoResetOffset()))
+	if err != nil {
+		return nil, err
+	}
+	if f.clients == nil {
+		f.clients = map[once.Side]*kgo.Client{}
+	}
+	f.clients[t.side] = client
+	return client, nil
+}
+
+func (f *compareFetcher) fetch(ctx context.Context, side once.Side, s compare.Stream, at *rowpb.Place) (*compare.Record, error) {
+	for _, t := range f.comparison.of(side) {
+		if t.stream != s {
+			continue
+		}
+		client, err := f.client(t)
+		if err != nil {
+			return nil, err
+		}
+		return fetchOne(ctx, client, t.name, at.GetPartition(), at.GetOffset())
+	}
+	return nil, nil
+}
+
+// fetchOne is nil where another record or none is.
+func fetchOne(ctx context.Context, client *kgo.Client, topic string, partition int32, offset int64) (*compare.Record, error) {
+	wait, cancel := context.WithTimeout(ctx, sampleDeadline)
+	defer cancel()
+	client.AddConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(offset)}})
+	defer client.RemoveConsumePartitions(map[string][]int32{topic: {partition}})
+	for {
+		fetches := client.PollRecords(wait, 1)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if wait.Err() != nil || fetchError(fetches) != nil {
+			return nil, nil
+		}
+		for records := fetches.RecordIter(); !records.Done(); {
+			rec := records.Next()
+			switch {
+			case rec.Topic != topic || rec.Partition != partition || rec.Offset < offset:
+				continue // what another fetch has left
+			case rec.Offset > offset || rec.Attrs.IsControl():
+				return nil, nil
+			}
+			record := comparedRecord(rec)
+			return &record, nil
+		}
+	}
+}
