@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/ticketscloud/vibe-bridge/compare"
+	"github.com/ticketscloud/vibe-bridge/internal/kafka/embedded"
+	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
+)
+
+// compareOnce runs the command and wants its exit code and a report.
+func (v *verified) compareOnce(code int, args ...string) *compare.Report {
+	v.t.Helper()
+	// In a hostile season some things wait for ever.
+	all := append([]string{"compare", "once", "--config", v.config, "--json", "--grace", "0s", "--cutover-min-coverage", "0.5"}, args...)
+	r := execute(v.t, nil, all...)
+	var report compare.Report
+	if err := json.Unmarshal([]byte(r.stdout), &report); err != nil || r.code != code {
+		v.t.Fatalf("%v: exit code %d, %v: %s%s", args, r.code, err, r.stdout, r.stderr)
+	}
+	if report.Verdict.Go != (code == codeOK) || !strings.Contains(r.stderr, "records/s while reading, peak memory ") {
+		v.t.Errorf("%v: %+v, says %s", args, report.Verdict, r.stderr)
+	}
+	if entries, err := os.ReadDir(filepath.Join(v.stateDir(), "compare-once")); err == nil && len(entries) > 0 {
+		v.t.Errorf("a finished run leaves %v", entries)
+	}
+	return &report
+}
+
+// TestCompareOnce: what the bridge makes of a season is GO, and NO-GO with a wrong record; marks of a report give it again.
+func TestCompareOnce(t *testing.T) {
+	kafkatest.Each(t, func(t *testing.T, target kafkatest.Target) {
+		v := newVerified(t, target, "1.0", "json")
+		v.bridgeSeason()
+		html, out, history := filepath.Join(v.folder, "r.html"), filepath.Join(v.folder, "r.json"), filepath.Join(v.folder, "h.ndjson")
+		clean := v.compareOnce(codeOK, "--html", html, "--out", out, "--history", history)
+		if len(clean.Counts) > 0 || clean.Streams[1].Equal < 200 || len(clean.Marks) == 0 {
+			t.Errorf("%+v", clean)
+		}
+		for _, path := range []string{html, out, history} {
+			if text, err := os.ReadFile(path); err != nil || len(text) < 50 {
+				t.Errorf("%s: %d bytes, %v", path, len(text), err)
+			}
+		}
+		v.plantWrongPrice()
+		dirty := v.compareOnce(codeChecks, "--history", history)
+		if !slices.ContainsFunc(dirty.Counts, func(c compare.FieldCount) bool { return c.Field == "tickets[].price_nominal" && c.Count == 1 }) || len(dirty.Trend) != 2 {
+			t.Errorf("counts %+v, trend %+v", dirty.Counts, dirty.Trend)
+		}
+		sampled := false
+		for _, s := range dirty.Samples {
+			sampled = sampled || s.Field == "tickets[].price_nominal" && s.Item != "" && len(s.Left.Parts) > 0 && len(s.Right.Parts) > 0
+		}
+		if !sampled {
+			t.Errorf("samples %+v", dirty.Samples)
+		}
+		if again := v.compareOnce(codeOK, "--marks", out); again.Digest != clean.Digest || again.Digest == dirty.Digest {
+			t.Errorf("digests %s, again %s, with other marks %s", clean.Digest, again.Digest, dirty.Digest)
+		}
+		v.compareSlim(t)
+		v.refusesToCompare(out)
+	})
+}
+
+// plantWrongPrice writes a changed copy of an order of which there is one record.
+func (v *verified) plantWrongPrice() {
+	v.t.Helper()
+	orders := kafkatest.ReadAll(v.t, v.Addrs, v.slimTopic("orders"))
+	old := orders[len(orders)-1]
+	r := &kgo.Record{Key: old.Key, Headers: old.Headers, Value: bytes.Replace(old.Value, []byte(`"price_nominal":`), []byte(`"price_nominal":9`), 1)}
+	kafkatest.Produce(v.t, v.Addrs, v.slimTopic("orders"), r)
+}
+
+// compareSlim compares the slim topics with a copy of them.
+func (v *verified) compareSlim(t *testing.T) {
+	t.Helper()
+	var args []string
+	for _, name := range []string{"events", "orders", "refunds"} {
+		other := v.Prefix + "other-" + name
+		kafkatest.CreateTopic(t, v.Addrs, other, 1, nil)
+		var records []*kgo.Record
+		for _, r := range kafkatest.ReadAll(t, v.Addrs, v.slimTopic(name)) {
+			records = append(records, &kgo.Record{Key: r.Key, Value: r.Value, Headers: r.Headers})
+		}
+		kafkatest.Produce(t, v.Addrs, other, records...)
+		args = append(args, "--compare-other-"+name, other)
+	}
+	if r := v.compareOnce(codeOK, append(args, "--compare-against", "slim", "--cutover-max-unexplained-rate", "1")...); r.Left.Kind != "slim" || r.Streams[1].Equal < 200 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// refusesToCompare: what cannot be compared has an exit code of its own, and one line.
+func (v *verified) refusesToCompare(report string) {
+	v.t.Helper()
+	notMarks := v.write("none.json", "{}")
+	badExpected := v.write("expected.yaml", "expected: 1")
+	for what, args := range map[string][]string{
+		"does not exist":             {"--slim-prefix", v.Prefix + "nowhere-"},
+		"there are none":             {"--marks", notMarks},
+		"is not compared by":         {"--marks", report, "--slim-prefix", v.Prefix + "other-"},
+		"expected.yaml":              {"--compare-expected-file", badExpected},
+		"want 0 or more":             {"--grace", "-1s"},
+		"connect to":                 {"--target-brokers", "127.0.0.1:1"},
+		"want the name of the other": {"--compare-against", "slim"},
+	} {
+		r := execute(v.t, nil, append([]string{"compare", "once", "--config", v.config, "--grace", "0s"}, args...)...)
+		if r.code != codeRefused || !strings.Contains(r.stderr, what) {
+			v.t.Errorf("%v: exit code %d: %s; want %q", args, r.code, r.stderr, what)
+		}
+	}
+}
+
+// An interrupted run says how to go on, and does.
+func TestCompareOnceGoesOn(t *testing.T) {
+	v := newVerified(t, kafkatest.Embedded(t, embedded.Options{}), "1.0", "json")
+	v.bridgeSeason()
+	want := v.compareOnce(codeOK)
+	ctx, cancel := context.WithTimeout(t.Context(), executeDeadline)
+	defer cancel()
+	cmd := program(ctx, nil, "compare", "once", "--config", v.config, "--grace", "1h")
+	var stderr safeBuffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	kafkatest.Eventually(t, "the wait", func() bool { return strings.Contains(stderr.String(), "waiting 1h") })
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != codeFailed || !strings.Contains(stderr.String(), "interrupted before anything was read") {
+		t.Errorf("%v: %s", err, &stderr)
+	}
+	v.leaveHalf(want)
+	got := v.compareOnce(codeOK)
+	if !got.Run.Resumed || got.Digest != want.Digest {
+		t.Errorf("resumed %v, digest %s, want %s", got.Run.Resumed, got.Digest, want.Digest)
+	}
+	v.leaveHalf(want)
+	if fresh := v.compareOnce(codeOK, "--fresh"); fresh.Run.Resumed {
+		t.Error("--fresh goes on")
+	}
+}
+
+// leaveHalf leaves what an interrupted run with the marks of a report would: its marks,
+// and the rows of the left side.
+func (v *verified) leaveHalf(r *compare.Report) {
+	v.t.Helper()
+	c, err := loadConfig(&app{}, v.config, nil)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	p, err := newComparison(c)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(v.t.Context())
+	defer cancel()
+	if err := p.connect(ctx); err != nil {
+		v.t.Fatal(err)
+	}
+	defer p.close()
+	// The folder has the name that the program gives it, which is of another build.
+	r2 := execute(v.t, nil, "version")
+	_ = r2
+	o := compareOnceOptions{}
+	w, err := o.openWork(p, nil)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	w.marks = &compareMarks{Marks: r.Marks}
+	w.marks.Run.Time = r.Run.Time
+	if err := w.keepMarks(); err != nil {
+		v.t.Fatal(err)
+	}
+	var failed error
+	reader := p.readerOf(0, w, &failed)
+	if err := reader.read(ctx, func() error { return failed }); err != nil {
+		v.t.Fatal(err)
+	}
+	if err := errors.Join(w.engine.Commit(), w.close()); err != nil {
+		v.t.Fatal(err)
+	}
+}
