@@ -173,9 +173,6 @@ func (v *verified) leaveHalf(r *compare.Report) {
 		v.t.Fatal(err)
 	}
 	defer p.close()
-	// The folder has the name that the program gives it, which is of another build.
-	r2 := execute(v.t, nil, "version")
-	_ = r2
 	o := compareOnceOptions{}
 	w, err := o.openWork(p, nil)
 	if err != nil {

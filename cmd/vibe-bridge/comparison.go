@@ -178,9 +178,7 @@ func (p *comparison) nameTopics() {
 	for s, name := range c.Compare.Baseline.Topics() {
 		add(once.Baseline, compare.Stream(s), c.Compare.Baseline.Cluster, name)
 	}
-	if !p.legacy {
-		return
-	}
+	// The verdict asks for the age of what is in quarantine, whatever is compared.
 	named := processors.NewTopics(c.Name, [4]string{
 		mapping.Partners: c.Topics.Partners, mapping.Events: c.Topics.Events, mapping.Orders: c.Topics.Orders, mapping.Refunds: c.Topics.Refunds,
 	}, events, orders, refunds)
