@@ -223,7 +223,7 @@ func TestNoiseIsSubtracted(t *testing.T) {
 			w, ids := spoiled(t, kind, 4)
 			o := w.options(t, vfs.NewMem())
 			o.Readers[Baseline], o.BaselineOf = o.Readers[of], of
-			replay := w.legacy
+			var replay []taken
 			if of == Right { // the right season again, without the faults
 				replay = slimTaken(Baseline, w.season.Slim)
 			} else {
