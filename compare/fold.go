@@ -27,81 +27,108 @@ type Folder struct {
 // again. Between partitions the order does not matter, as far as decision 8 says which
 // record is the newest.
 func (f *Folder) Fold(side *rowpb.Side, s Stream, sheet *Sheet, r *Record, seen int64) *rowpb.Side {
+	return f.Merge(side, Digest(s, sheet, r, seen))
+}
+
+// Digest is a record by itself: the side of an entity of which there is no other. It
+// has no text of the sheet's.
+func Digest(s Stream, sheet *Sheet, r *Record, seen int64) *rowpb.Side {
+	one := &rowpb.Side{Outcome: uint32(sheet.Outcome), Newest: placeOf(r.Place), Latest: r.Time, Seen: seen}
+	one.Changed = one.Newest
+	switch sheet.Outcome {
+	case Skipped, Quarantined:
+		one.Reason = sheet.Reason
+	case Present:
+		one.Present, one.Records, one.First = true, 1, one.Newest
+		one.Own, one.Content = sums(s, sheet)
+		one.Raw, one.Cause = max(1, xxhash.Sum64(r.Value)), idDigest(sheet.Cause)
+		write(one, sheet)
+	default:
+		one.Records = 1
+	}
+	return one
+}
+
+// Merge takes one record, as Digest gives it, into the side of its entity, as Fold
+// does. side may be nil, and may share memory with one afterwards.
+func (f *Folder) Merge(side, one *rowpb.Side) *rowpb.Side {
 	if side == nil {
 		side = &rowpb.Side{}
 	}
-	if sheet.Outcome == Skipped || sheet.Outcome == Quarantined {
+	at := one.Newest
+	if outcome := Outcome(one.Outcome); outcome == Skipped || outcome == Quarantined {
 		// Such a record changes nothing for an entity that has a good one.
-		if !side.Present && newer(side, r.Place) {
-			side.Outcome, side.Reason = uint32(sheet.Outcome), sheet.Reason
-			advance(side, r.Place)
-			side.Seen, side.Changed = seen, side.Newest
+		if !side.Present && newer(side, at) {
+			side.Outcome, side.Reason = one.Outcome, one.Reason
+			advance(side, at)
+			side.Seen, side.Changed = one.Seen, side.Newest
 		}
 		return side
 	}
 	if side.Records == 0 {
 		side.Newest, side.Latest = nil, 0 // of a record that does not count now
 	}
-	if n := side.Newest; n != nil && n.Partition == r.Partition && r.Offset <= n.Offset {
+	if n := side.Newest; n != nil && n.Partition == at.Partition && at.Offset <= n.Offset {
 		return side // it came again
 	}
 	side.Records++
-	if sheet.Outcome == Tombstone {
-		if newer(side, r.Place) {
+	if !one.Present {
+		if newer(side, at) {
 			side.Present, side.Outcome = false, uint32(Tombstone)
-			advance(side, r.Place)
-			side.Seen, side.Changed = seen, side.Newest
+			advance(side, at)
+			side.Seen, side.Changed = one.Seen, side.Newest
 		}
 		return side
 	}
-	if earlier(r.Place, side.First) {
-		side.First = placeOf(r.Place)
+	if earlier(at, side.First) {
+		side.First = at
 	}
-	own, content := sums(s, sheet)
-	if !newer(side, r.Place) {
-		if own != side.Own {
-			remember(side, own)
+	if !newer(side, at) {
+		if one.Own != side.Own {
+			remember(side, one.Own)
 		}
 		return side
 	}
-	raw, cause := max(1, xxhash.Sum64(r.Value)), idDigest(sheet.Cause)
-	same := side.Present && content == side.Content
+	same := side.Present && one.Content == side.Content
 	if side.Present {
-		f.noticeRepeat(side, r, same, own, raw, cause)
+		f.noticeRepeat(side, one, same)
 	}
-	advance(side, r.Place)
-	side.Raw, side.Cause = raw, cause
+	advance(side, at)
+	side.Raw, side.Cause = one.Raw, one.Cause
 	if same {
 		return side
 	}
-	if side.Present && own != side.Own {
+	if side.Present && one.Own != side.Own {
 		remember(side, side.Own)
 	}
 	side.Present, side.Outcome, side.Reason = true, uint32(Present), ""
-	side.Seen, side.Changed = seen, side.Newest
-	side.Own, side.Content = own, content
-	if i := slices.Index(side.Former, own); i >= 0 {
+	side.Seen, side.Changed = one.Seen, side.Newest
+	side.Own, side.Content = one.Own, one.Content
+	if i := slices.Index(side.Former, one.Own); i >= 0 {
 		side.Former = slices.Delete(side.Former, i, i+1)
 	}
-	write(side, sheet)
+	side.Event, side.Order, side.Org = one.Event, one.Order, one.Org
+	side.Category, side.Venue, side.Start = one.Category, one.Venue, one.Start
+	side.Cells, side.Sources = one.Cells, one.Sources
+	side.Items, side.Facts, side.Faults = one.Items, one.Facts, one.Faults
 	return side
 }
 
 // noticeRepeat counts a record that says the same as the one before it with other bytes,
 // or something else of the same legacy record. Where editions differ the form leaves
 // out fields of one of them, so that equal cells do not mean the same said.
-func (f *Folder) noticeRepeat(side *rowpb.Side, r *Record, same bool, own, raw, cause uint64) {
+func (f *Folder) noticeRepeat(side, one *rowpb.Side, same bool) {
 	if f.Form.Edition == 0 {
 		return
 	}
-	if same && raw != side.Raw || cause != 0 && cause == side.Cause && own != side.Own {
+	if same && one.Raw != side.Raw || one.Cause != 0 && one.Cause == side.Cause && one.Own != side.Own {
 		side.Repeats++
-		side.Repeat = placeOf(r.Place)
+		side.Repeat = one.Newest
 	}
 }
 
 // newer tells whether a record counts instead of the one that does now (decision 8).
-func newer(side *rowpb.Side, p Place) bool {
+func newer(side *rowpb.Side, p *rowpb.Place) bool {
 	n := side.Newest
 	switch {
 	case n == nil:
@@ -114,16 +141,16 @@ func newer(side *rowpb.Side, p Place) bool {
 	return p.Partition > n.Partition
 }
 
-func advance(side *rowpb.Side, p Place) {
+func advance(side *rowpb.Side, p *rowpb.Place) {
 	if n := side.Newest; n == nil || n.Partition != p.Partition {
 		side.Latest = p.Time
 	}
-	side.Newest, side.Latest = placeOf(p), max(side.Latest, p.Time)
+	side.Newest, side.Latest = p, max(side.Latest, p.Time)
 }
 
 // earlier tells which of two records is the first of its entity: by time, as partitions
 // have no other order.
-func earlier(p Place, first *rowpb.Place) bool {
+func earlier(p, first *rowpb.Place) bool {
 	if first == nil {
 		return true
 	}
