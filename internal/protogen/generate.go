@@ -35,7 +35,7 @@ var importRoots = []importRoot{
 	{dir: "legacyproto", patterns: []string{"*.proto", "intake/*.proto"}},
 	{dir: "slim", patterns: []string{"vibev1/*.proto"}},
 	{dir: "mapping", patterns: []string{"statepb/*.proto"}},
-	{dir: "compare", patterns: []string{"rowpb/*.proto"}},
+	{dir: "compare", patterns: []string{"rowpb/*.proto", "live/livepb/*.proto"}},
 }
 
 const generatedSuffix = ".pb.go"
