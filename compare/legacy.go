@@ -161,6 +161,7 @@ func (r *LegacyReader) Read(s Stream, record *Record, into *Sheet) {
 	for _, c := range p.checks {
 		if c.applies(m) {
 			into.Outcome, into.Reason = c.outcome, c.reason(m)
+			into.Event, into.Order = p.part(partEvent, m), p.part(partOrder, m)
 			return
 		}
 	}

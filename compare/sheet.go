@@ -110,7 +110,7 @@ type Item struct {
 //
 // Invariant: when Outcome is Present, ID is not empty and Cells has one for each of
 // Fields(stream). Of another outcome, ID may be empty, and only it, Outcome and Reason
-// count.
+// count; and Event and Order, where the record says them.
 type Sheet struct {
 	Outcome Outcome
 	Reason  string // a word of the mapping contract; of Skipped and Quarantined
