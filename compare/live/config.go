@@ -53,6 +53,8 @@ type Config struct {
 	AuditInterval time.Duration
 	// LateAfter is how long an entity may take; 0: whatever it takes.
 	LateAfter time.Duration
+	// Cutover are the thresholds of the verdict.
+	Cutover compare.Cutover
 	// Samples of each stream, category and field.
 	Samples int
 

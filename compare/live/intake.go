@@ -1,6 +1,7 @@
 package live
 
 import (
+	"fmt"
 	"sync"
 	"time"
 
@@ -65,7 +66,11 @@ func (in *intake) record(ctx goka.Context, _ any) {
 	defer in.sheets.Put(sheet)
 	in.side.side.Reader.Read(in.stream, r, sheet)
 	if sheet.ID == "" {
-		return // there is no entity to tell anything of
+		if in.side.right || in.stream == compare.Partners || sheet.Outcome != compare.Quarantined {
+			return // there is no entity to tell anything of
+		}
+		// Whether it is in quarantine is to be judged.
+		sheet.ID = fmt.Sprintf("(no id) %s/%d/%d", raw.Topic, raw.Partition, raw.Offset)
 	}
 	ctx.Emit(in.to, in.key(sheet.ID), marshal(&livepb.Record{
 		Stream: uint32(in.stream), Right: in.side.right, Id: sheet.ID, Event: sheet.Event, Order: sheet.Order,

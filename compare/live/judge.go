@@ -133,11 +133,10 @@ func (s *session) published(stream compare.Stream, id string, row *rowpb.Row, f 
 	p = &Published{Stream: stream.String(), ID: id, Since: time.UnixMilli(max(row.GetLeft().GetSeen(), row.GetRight().GetSeen())).UTC()}
 	for _, d := range f.Differences {
 		one := PublishedDifference{Category: d.Category, Field: d.Field, Detail: d.Detail}
-		if s.cfg.Expected != nil {
-			m := s.cfg.Expected.Match(compare.ExpectedQuery{
-				Stream: stream, Category: d.Category, Field: d.Field, ID: id, LeftAbsent: d.LeftAbsent, RightAbsent: d.RightAbsent,
-			}, now)
-			one.Rule, one.Expired = m.Rule, m.Expired
+		if i, holds := s.cfg.Expected.Match(compare.ExpectedQuery{
+			Stream: stream, Category: d.Category, Field: d.Field, ID: id, LeftAbsent: d.LeftAbsent, RightAbsent: d.RightAbsent,
+		}, now); i >= 0 {
+			one.Rule, one.Expired = s.cfg.Expected.Rules[i].ID, !holds
 		}
 		if !slices.Contains(p.Differences, one) {
 			p.Differences = append(p.Differences, one)

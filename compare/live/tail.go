@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"google.golang.org/protobuf/proto"
@@ -111,8 +112,11 @@ type quarantine struct {
 	streams map[string]compare.Stream // by legacy topic
 
 	mu    sync.RWMutex
-	named map[quarantinedAt]map[string]int64 // by reason: the quarantine offset of the last record that says so, plus 1
+	named map[quarantinedAt]map[string]note // by reason
 }
+
+// note is the last record of the quarantine topic that names a legacy record for a reason.
+type note struct{ offset, time int64 }
 
 type quarantinedAt struct {
 	s         compare.Stream
@@ -121,7 +125,7 @@ type quarantinedAt struct {
 }
 
 func newQuarantine(legacy map[compare.Stream]string) *quarantine {
-	q := &quarantine{streams: map[string]compare.Stream{}, named: map[quarantinedAt]map[string]int64{}}
+	q := &quarantine{streams: map[string]compare.Stream{}, named: map[quarantinedAt]map[string]note{}}
 	for s, topic := range legacy {
 		q.streams[topic] = s
 	}
@@ -152,15 +156,17 @@ func (q *quarantine) take(r *kgo.Record) {
 	defer q.mu.Unlock()
 	if marked := added(r, headerReplayed); marked != "" {
 		upTo, err := strconv.ParseInt(marked, 10, 64)
-		if err == nil && q.named[at][reason] <= upTo+1 {
-			delete(q.named[at], reason)
+		if err == nil && q.named[at][reason].offset <= upTo {
+			if delete(q.named[at], reason); len(q.named[at]) == 0 {
+				delete(q.named, at)
+			}
 		}
 		return
 	}
 	if q.named[at] == nil {
-		q.named[at] = map[string]int64{}
+		q.named[at] = map[string]note{}
 	}
-	q.named[at][strings.Clone(reason)] = r.Offset + 1
+	q.named[at][strings.Clone(reason)] = note{r.Offset, r.Timestamp.UnixMilli()}
 }
 
 // added is the last header of the name that quarantine has added: those in front of the first of its own are
@@ -186,4 +192,23 @@ func (q *quarantine) get(s compare.Stream, at *rowpb.Place) (reason string, name
 		}
 	}
 	return reason, named
+}
+
+// facts are what the verdict has to know.
+func (q *quarantine) facts() compare.QuarantineFacts {
+	q.mu.RLock()
+	defer q.mu.RUnlock()
+	f, oldest := compare.QuarantineFacts{Known: true}, int64(0)
+	for _, reasons := range q.named {
+		f.Records++
+		for _, n := range reasons {
+			if oldest == 0 || n.time < oldest {
+				oldest = n.time
+			}
+		}
+	}
+	if oldest != 0 {
+		f.Oldest = time.UnixMilli(oldest).UTC()
+	}
+	return f
 }

@@ -81,8 +81,9 @@ func (r *results) has(key string) bool {
 // Whole is the sum of all partitions. Time and Horizon are the earliest of theirs.
 type Whole struct {
 	Part
-	// Complete: all partitions have been walked over.
+	// Complete: all partitions have been walked over. Parts are those that were.
 	Complete bool
+	Parts    int
 }
 
 func (r *results) whole(samples int) Whole {
@@ -95,7 +96,7 @@ func (r *results) whole(samples int) Whole {
 const tables = 2
 
 func sum(parts map[place]*Part, partitions, samples int) Whole {
-	w := Whole{Complete: len(parts) == tables*partitions}
+	w := Whole{Parts: len(parts), Complete: len(parts) == tables*partitions}
 	for _, at := range slices.SortedFunc(maps.Keys(parts), func(a, b place) int {
 		return cmp.Or(strings.Compare(a.group, b.group), cmp.Compare(a.partition, b.partition))
 	}) {
