@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 
+	"github.com/ticketscloud/vibe-bridge/compare/live"
 	"github.com/ticketscloud/vibe-bridge/directory"
 	"github.com/ticketscloud/vibe-bridge/internal/config"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
@@ -168,10 +169,11 @@ func runError(err error) error {
 		return err
 	}
 	var missing *processors.MissingTopicsError
+	var compared *live.MissingTopicsError
 	var mismatch *kafka.MismatchError
 	var identity *kafka.IdentityError
 	var offset *kafka.ForeignOffsetError
-	if errors.As(err, &missing) || errors.As(err, &mismatch) || errors.As(err, &identity) || errors.As(err, &offset) {
+	if errors.As(err, &missing) || errors.As(err, &compared) || errors.As(err, &mismatch) || errors.As(err, &identity) || errors.As(err, &offset) {
 		return refuse(err)
 	}
 	return &codedError{code: codeFailed, err: err}

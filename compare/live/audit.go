@@ -118,7 +118,7 @@ type walk struct {
 
 func (w *walk) row(key string, value []byte) error {
 	e := &livepb.Entity{}
-	if proto.Unmarshal(value, e) != nil {
+	if proto.Unmarshal(value, e) != nil || e.GetStream() >= uint32(compare.Streams) {
 		return errors.New("a row is not one of this program")
 	}
 	if e.GetSent() != "" {
@@ -128,6 +128,9 @@ func (w *walk) row(key string, value []byte) error {
 	for n, side := range []*rowpb.Side{row.GetLeft(), row.GetRight()} {
 		w.part.Records[n] += int64(side.GetRecords())
 		w.part.Newest[n] = max(w.part.Newest[n], side.GetNewest().GetTime())
+	}
+	if at := row.GetRight().GetFirst().GetTime(); at != 0 && (w.part.Began[stream] == 0 || at < w.part.Began[stream]) {
+		w.part.Began[stream] = at
 	}
 	f, err := w.judge.entity(stream, row)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -196,7 +197,6 @@ type facts struct {
 	appendTime [2][compare.Streams]bool // by side: times are the broker's
 	gone       [2][compare.Streams]bool // records were deleted
 	ordered    [compare.Streams]bool    // see compare.Judge
-	began      [compare.Streams]int64
 }
 
 func (s *session) readFacts() (facts, error) {
@@ -219,6 +219,8 @@ func (s *session) readFacts() (facts, error) {
 			if err != nil {
 				return f, err
 			}
+			// A legacy record that compaction removed may have been an entity's only one that counts.
+			f.gone[n][stream] = !side.right && side.side.Legacy && strings.Contains(infos[topic].Config["cleanup.policy"], "compact")
 			for _, at := range all {
 				f.gone[n][stream] = f.gone[n][stream] || at.start > 0
 			}

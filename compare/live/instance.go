@@ -374,3 +374,16 @@ func (s *session) groups() []*group {
 	}
 	return all
 }
+
+// TopicExists tells whether a cluster has a topic.
+func TopicExists(ctx context.Context, c kafka.Cluster, topic string) (bool, error) {
+	wire := kafka.NewWire()
+	defer context.AfterFunc(ctx, wire.Cut)()
+	admin, err := kafka.NewAdminOver(wire, c)
+	if err != nil {
+		return false, err
+	}
+	defer admin.Close()
+	infos, err := admin.Describe([]string{topic})
+	return infos[topic].Exists, err
+}

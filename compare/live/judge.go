@@ -72,12 +72,16 @@ func (s *session) judge(horizon int64, get func(string) ([]byte, error)) *judge 
 	old := horizon - s.cfg.Grace.Milliseconds()
 	young := func(side *rowpb.Side) bool { return side.GetSeen() > old }
 	t := &table{s: s, get: get}
-	return &judge{rows: t, young: young, Judge: compare.Judge{
+	j := &judge{rows: t, young: young, Judge: compare.Judge{
 		Form: s.cfg.Form, Legacy: s.cfg.Left.Legacy, Rows: t, Directory: s.cfg.Directory,
 		Young:    func(_ bool, _ compare.Stream, side *rowpb.Side) bool { return young(side) },
 		LeftGone: s.facts.gone[0], RightGone: s.facts.gone[1], Ordered: s.facts.ordered,
-		LateAfter: s.cfg.LateAfter, RightBegan: s.facts.began,
 	}}
+	// What was there before the right side began is known when all rows have been walked over once.
+	if began, known := s.results.began(); known {
+		j.LateAfter, j.RightBegan = s.cfg.LateAfter, began
+	}
+	return j
 }
 
 // entity judges a row. Nothing counts that one of the sides has said for less than the grace.
@@ -133,10 +137,11 @@ func (s *session) published(stream compare.Stream, id string, row *rowpb.Row, f 
 	p = &Published{Stream: stream.String(), ID: id, Since: time.UnixMilli(max(row.GetLeft().GetSeen(), row.GetRight().GetSeen())).UTC()}
 	for _, d := range f.Differences {
 		one := PublishedDifference{Category: d.Category, Field: d.Field, Detail: d.Detail}
-		if i, holds := s.cfg.Expected.Match(compare.ExpectedQuery{
-			Stream: stream, Category: d.Category, Field: d.Field, ID: id, LeftAbsent: d.LeftAbsent, RightAbsent: d.RightAbsent,
-		}, now); i >= 0 {
-			one.Rule, one.Expired = s.cfg.Expected.Rules[i].ID, !holds
+		if s.cfg.Expected != nil {
+			m := s.cfg.Expected.Match(compare.ExpectedQuery{
+				Stream: stream, Category: d.Category, Field: d.Field, ID: id, LeftAbsent: d.LeftAbsent, RightAbsent: d.RightAbsent,
+			}, now)
+			one.Rule, one.Expired = m.Rule, m.Expired
 		}
 		if !slices.Contains(p.Differences, one) {
 			p.Differences = append(p.Differences, one)

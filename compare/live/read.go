@@ -87,7 +87,7 @@ var outcomeNames = [...]string{compare.Present: "present", compare.Skipped: "ski
 // Show reads what the tables have of an event, an order or a refund, and judges it; nil when no side has named it.
 // It reads the tables whole.
 func Show(ctx context.Context, cfg Config, stream compare.Stream, id string, now time.Time) (*Shown, error) {
-	s := &session{Instance: &Instance{cfg: cfg, topics: cfg.topics()}, partnerRows: &partnerRows{rows: map[string][]byte{}}}
+	s := &session{Instance: &Instance{cfg: cfg, topics: cfg.topics(), results: newResults(1)}, partnerRows: &partnerRows{rows: map[string][]byte{}}}
 	own, err := s.find(ctx, stream, id)
 	if err != nil || own == nil {
 		return nil, err

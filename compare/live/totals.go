@@ -26,9 +26,11 @@ type Part struct {
 	Time      time.Time `json:"time"`
 	Horizon   int64     `json:"horizon"` // Unix milliseconds
 	// Of the left and the right side: records that were taken in, and the time of the newest, Unix milliseconds.
-	Records [2]int64       `json:"records"`
-	Newest  [2]int64       `json:"newest"`
-	Totals  compare.Totals `json:"totals"`
+	Records [2]int64 `json:"records"`
+	Newest  [2]int64 `json:"newest"`
+	// Began are the times of the first records of each stream of the right side; 0: none.
+	Began  [compare.Streams]int64 `json:"began"`
+	Totals compare.Totals         `json:"totals"`
 }
 
 func (p Part) key() string {
@@ -76,6 +78,20 @@ func (r *results) has(key string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.parts[key] != nil
+}
+
+// began is Part.Began of the whole, when all of it is known.
+func (r *results) began() (began [compare.Streams]int64, known bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range r.newest {
+		for s, at := range p.Began {
+			if at != 0 && (began[s] == 0 || at < began[s]) {
+				began[s] = at
+			}
+		}
+	}
+	return began, len(r.newest) == tables*r.partitions
 }
 
 // Whole is the sum of all partitions. Time and Horizon are the earliest of theirs.

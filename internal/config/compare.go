@@ -13,6 +13,10 @@ const (
 	maxGrace     = time.Hour // nobody waits longer at a terminal
 	maxLateAfter = 30 * 24 * time.Hour
 	maxSamples   = 100
+
+	minAuditInterval = time.Second
+	maxAuditInterval = time.Hour // the trend has a point for each hour
+
 	maxCount     = 1 << 40
 	maxDaysClean = 3650
 	maxAge       = 10 * 365 * 24 * time.Hour
@@ -22,6 +26,7 @@ const (
 func (v *validator) compare(c Config) {
 	oneOf(v, "compare.against", c.Compare.Against, AgainstLegacy, AgainstSlim)
 	between(v, "compare.grace", c.Compare.Grace, 0, maxGrace)
+	between(v, "compare.audit_interval", c.Compare.AuditInterval, minAuditInterval, maxAuditInterval)
 	between(v, "compare.late_after", c.Compare.LateAfter, 0, maxLateAfter)
 	between(v, "compare.samples", c.Compare.Samples, 0, maxSamples)
 	oneOf(v, "compare.other.cluster", c.Compare.Other.Cluster, clusters...)

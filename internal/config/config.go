@@ -139,6 +139,8 @@ type Compare struct {
 	ExpectedFile string // "": no difference is expected
 	// Grace is how long a record may be on its way before it is told missing.
 	Grace time.Duration
+	// AuditInterval is how long `compare run` waits between two looks at everything.
+	AuditInterval time.Duration
 	// LateAfter is how long after all it needs a slim record may come. 0: whatever it takes.
 	LateAfter time.Duration
 	Samples   int // of each stream, category and field
@@ -249,7 +251,7 @@ func Default() Config {
 		Slim:              Slim{Events: "events", Orders: "orders", Refunds: "refunds", Partitions: 12},
 		Compare: Compare{
 			Against: AgainstLegacy, Other: Other{Cluster: kafka.TargetCluster},
-			Baseline: Baseline{Of: BaselineLeft, Cluster: kafka.SourceCluster}, Grace: time.Minute, Samples: 3,
+			Baseline: Baseline{Of: BaselineLeft, Cluster: kafka.SourceCluster}, Grace: time.Minute, AuditInterval: time.Minute, Samples: 3,
 		},
 		Cutover: Cutover{MinCoverage: 0.999, MaxUnexplainedRate: 0.0001, MaxQuarantineAge: 24 * time.Hour, MinEntities: 1},
 	}

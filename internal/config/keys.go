@@ -149,6 +149,8 @@ var keys = func() []key {
 			field: func(c *Config) any { return &c.Compare.ExpectedFile }},
 		{path: "compare.grace", usage: "how long a record may be on its way before it is told missing",
 			field: func(c *Config) any { return &c.Compare.Grace }},
+		{path: "compare.audit_interval", usage: "how long compare run waits between two looks at everything",
+			field: func(c *Config) any { return &c.Compare.AuditInterval }},
 		{path: "compare.late_after", usage: "how long after all it needs a slim record may come; 0s: whatever it takes",
 			field: func(c *Config) any { return &c.Compare.LateAfter }},
 		{path: "compare.samples", usage: "how many differences of a kind are shown",

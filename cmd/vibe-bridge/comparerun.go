@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
+
+	"github.com/ticketscloud/vibe-bridge/compare"
+	"github.com/ticketscloud/vibe-bridge/compare/live"
+	"github.com/ticketscloud/vibe-bridge/compare/once"
+	"github.com/ticketscloud/vibe-bridge/compare/page"
+	"github.com/ticketscloud/vibe-bridge/internal/config"
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+	"github.com/ticketscloud/vibe-bridge/slim"
+)
+
+type compareRunOptions struct {
+	config       string
+	listen       string
+	createTopics bool
+}
+
+func newCompareRunCommand(a *app) *cobra.Command {
+	var o compareRunOptions
+	cmd := &cobra.Command{
+		Use:   "run --config FILE",
+		Short: "Compare on and on, beside the bridge",
+		Long: `run compares what comes into the topics, until it is told to stop (SIGTERM or Ctrl-C). It is a
+deployment of its own beside the bridge: it only reads the bridge's topics, and writes
+to topics that begin with NAME-compare and to NAME-differences. Start more instances with
+the same configuration to share the work; each needs a state directory of its own.
+
+A difference counts when it has been there for compare.grace; before, it is pending.
+Every compare.audit_interval all that is known is judged again, and the results of each
+hour are kept: cutover.days_clean looks at them.
+
+On --listen answer /metrics, /healthz, /readyz, /report (JSON) and /report.html; every
+instance shows the results of all.
+
+The topics have to exist: --create-topics creates them. Exit codes: 0 stopped, 2 it could
+not start, 1 it failed.`,
+		Example: `  vibe-bridge compare run --config bridge.yaml --create-topics
+  vibe-bridge compare run --config bridge.yaml --state-dir /data/compare --listen :9478`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := loadConfig(a, o.config, cmd.Flags())
+			if err != nil {
+				return err
+			}
+			return o.run(cmd.Context(), a, c)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.config, "config", "", "configuration file (YAML)")
+	flags.StringVar(&o.listen, "listen", "127.0.0.1:9478", "address of metrics, health and the report; empty: none")
+	flags.BoolVar(&o.createTopics, "create-topics", false, "create the comparison's own topics that are missing")
+	config.BindFlags(flags)
+	showFlags(cmd, "config", "listen", "create-topics", "name", "state-dir", "compare-grace", "compare-audit-interval", "log-level")
+	return cmd
+}
+
+// liveConfig is a configuration as package live takes it.
+func liveConfig(ctx context.Context, c config.Config) (live.Config, error) {
+	p, err := newComparison(c)
+	if err != nil {
+		return live.Config{}, err
+	}
+	topics := func(side once.Side) map[compare.Stream]string {
+		named := map[compare.Stream]string{}
+		for _, t := range p.of(side) {
+			named[t.stream] = t.name
+		}
+		return named
+	}
+	slimSide := func(label string, e slim.Encoding, side once.Side, cluster kafka.Cluster) live.Side {
+		return live.Side{
+			Label: label, Edition: e.Edition.String(), Format: e.Format.String(), Cluster: cluster, Topics: topics(side), Reader: p.readers[side],
+		}
+	}
+	cfg := live.Config{
+		Name: c.Name, State: c.State, Form: p.form, Expected: p.expected, Cutover: cutoverOf(c.Cutover),
+		Right: slimSide("slim", p.right, once.Right, c.Target),
+		Settings: live.TopicSettings{
+			Partitions: c.Partitions, Replication: c.Replication, MinInsync: c.MinInsync, Retention: c.InternalRetention, MaxBytes: internalBytes,
+		},
+		Grace: c.Compare.Grace, AuditInterval: c.Compare.AuditInterval, LateAfter: c.Compare.LateAfter, Samples: c.Compare.Samples,
+		StateDir: c.StateDir, SessionTimeout: c.SessionTimeout, StopTimeout: c.StopTimeout,
+	}
+	cfg.State.MaxMessageBytes = max(internalBytes, cfg.State.MaxMessageBytes)
+	cfg.Settings.MaxBytes = cfg.State.MaxMessageBytes
+	if !p.legacy {
+		cfg.Left = slimSide("other", p.left, once.Left, c.ClusterNamed(c.Compare.Other.Cluster))
+		return cfg, nil
+	}
+	cfg.Left = live.Side{Label: "legacy", Legacy: true, Cluster: c.Source, Topics: topics(once.Left), Reader: p.readers[once.Left]}
+	cfg.Directory = p.places.Text
+	for _, t := range p.of(once.Quarantine) {
+		there, err := live.TopicExists(ctx, c.State, t.name)
+		if err != nil {
+			return live.Config{}, refuse(err)
+		}
+		if there {
+			cfg.Quarantine = t.name
+		}
+	}
+	return cfg, nil
+}
+
+func (o *compareRunOptions) run(ctx context.Context, a *app, c config.Config) error {
+	log, err := newLogger(a.stderr, c.Log)
+	if err != nil {
+		return err
+	}
+	cfg, err := liveConfig(ctx, c)
+	if err != nil {
+		return err
+	}
+	cfg.Log = log
+	instance, err := live.New(cfg)
+	if err != nil {
+		return refuse(err)
+	}
+	if err := checkOverlap(ctx, c); err != nil {
+		return err
+	}
+	if err := live.EnsureTopics(ctx, cfg, o.createTopics); err != nil {
+		return refuse(err)
+	}
+	listener, err := listenHTTP(o.listen)
+	if err != nil {
+		return err
+	}
+	if err := checkWritable(cfg.StateDir); err != nil {
+		if listener != nil {
+			listener.Close()
+		}
+		return refusef("state_dir: %w: want a folder that this user may write to, on a disk that outlives restarts", err)
+	}
+	stopHTTP := serveComparison(listener, instance, log)
+	defer stopHTTP()
+	log.Info("comparison starts", "name", cfg.Name, "against", c.Compare.Against, "quarantine", cfg.Quarantine)
+	if err := instance.Run(ctx); err != nil {
+		return runError(err)
+	}
+	log.Info("comparison stopped")
+	return nil
+}
+
+// serveComparison answers until the returned function is called.
+func serveComparison(listener net.Listener, instance *live.Instance, log *slog.Logger) (stop func()) {
+	if listener == nil {
+		return func() {}
+	}
+	log.Info("metrics, health and report", "address", listener.Addr().String())
+	server := &http.Server{Handler: comparisonHandler(instance), ReadHeaderTimeout: 5 * time.Second}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("http server ended", "error", err)
+		}
+	}()
+	return func() {
+		server.Close()
+		<-done
+	}
+}
+
+func comparisonHandler(instance *live.Instance) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(instance.Metrics(), promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { sayReady(w, instance.NotReady()) })
+	answer := func(contentType string, write func(*bytes.Buffer, *compare.Report) error) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			var body bytes.Buffer
+			report, err := instance.Report(time.Now())
+			if err == nil {
+				err = write(&body, report)
+			}
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusServiceUnavailable)
+				return
+			}
+			w.Header().Set("Content-Type", contentType)
+			_, _ = w.Write(body.Bytes()) // whoever asked has gone
+		}
+	}
+	mux.HandleFunc("GET /report", answer("application/json", func(b *bytes.Buffer, r *compare.Report) error { return json.NewEncoder(b).Encode(r) }))
+	mux.HandleFunc("GET /report.html", answer("text/html; charset=utf-8", func(b *bytes.Buffer, r *compare.Report) error { return page.Write(b, r) }))
+	return mux
+}
