@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -22,11 +23,14 @@ import (
 
 // What looks at a comparison that runs, from its topics.
 
-// lookCommand is a command that reads the comparison's topics and changes nothing.
-func lookCommand(a *app, cmd *cobra.Command, shown []string, look func(context.Context, live.Config) error) *cobra.Command {
+// lookCommand is a command that reads the comparison's topics and changes nothing. check looks at its flags alone.
+func lookCommand(a *app, cmd *cobra.Command, check func() error, shown []string, look func(context.Context, live.Config) error) *cobra.Command {
 	var path string
 	cmd.Args = noArguments
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := check(); err != nil {
+			return err
+		}
 		c, err := loadConfig(a, path, cmd.Flags())
 		if err != nil {
 			return err
@@ -63,9 +67,19 @@ Exit codes: 0 shown, 3 no side has it.`,
 	flags.StringVar(&order, "order", "", "id of an order")
 	flags.StringVar(&refund, "refund", "", "id of a refund")
 	flags.BoolVar(&asJSON, "json", false, "print one JSON object")
-	cmd.MarkFlagsOneRequired("event", "order", "refund")
-	cmd.MarkFlagsMutuallyExclusive("event", "order", "refund")
-	return lookCommand(a, cmd, []string{"event", "order", "refund", "json"}, func(ctx context.Context, cfg live.Config) error {
+	check := func() error {
+		given := 0
+		for _, flag := range []string{"event", "order", "refund"} {
+			if cmd.Flags().Changed(flag) {
+				given++
+			}
+		}
+		if given != 1 || event+order+refund == "" {
+			return usageError(cmd, errors.New("want one of --event, --order and --refund, with an id"))
+		}
+		return nil
+	}
+	return lookCommand(a, cmd, check, []string{"event", "order", "refund", "json"}, func(ctx context.Context, cfg live.Config) error {
 		stream, id := compare.Events, event
 		switch {
 		case order != "":
@@ -148,7 +162,18 @@ Exit codes: 0 nothing differs, 3 something does.`,
 	flags.StringVar(&f.Field, "field", "", "only in this field, as customer.phone")
 	flags.BoolVar(&asJSON, "json", false, "print JSON, an object a line, all of them")
 	flags.IntVar(&limit, "limit", 50, "how many to list; 0: all")
-	return lookCommand(a, cmd, []string{"stream", "category", "field", "json", "limit"}, func(ctx context.Context, cfg live.Config) error {
+	check := func() error {
+		switch {
+		case limit < 0:
+			return refusef("--limit %d: want 0 or more", limit)
+		case f.Stream != "" && f.Stream != "events" && f.Stream != "orders" && f.Stream != "refunds":
+			return refusef("--stream %q: want events, orders or refunds", f.Stream)
+		case f.Category != "" && !slices.Contains(compare.Categories(), compare.Category(f.Category)):
+			return refusef("--category %q: want one of %v", f.Category, compare.Categories())
+		}
+		return nil
+	}
+	return lookCommand(a, cmd, check, []string{"stream", "category", "field", "json", "limit"}, func(ctx context.Context, cfg live.Config) error {
 		list, err := live.ReadDifferences(ctx, cfg, f)
 		if err != nil {
 			return refuse(err)
@@ -218,7 +243,7 @@ Exit codes: 0 GO, 3 NO-GO, 2 there is no result.`,
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
 	cmd.Flags().StringVar(&html, "html", "", "file for the report as one HTML page")
-	return lookCommand(a, cmd, []string{"json", "html"}, func(ctx context.Context, cfg live.Config) error {
+	return lookCommand(a, cmd, func() error { return nil }, []string{"json", "html"}, func(ctx context.Context, cfg live.Config) error {
 		r, err := live.ReadReport(ctx, cfg, time.Now())
 		if err != nil {
 			return refuse(err)

@@ -53,7 +53,13 @@ func (b *safeBuffer) String() string {
 
 func (d *deployment) run(args ...string) *instance {
 	d.t.Helper()
-	cmd := program(context.Background(), nil, append([]string{"run", "--config", d.config}, args...)...)
+	return d.start(append([]string{"run", "--config", d.config}, args...)...)
+}
+
+// start runs a command that goes on until it is stopped.
+func (d *deployment) start(args ...string) *instance {
+	d.t.Helper()
+	cmd := program(context.Background(), nil, args...)
 	in := &instance{t: d.t, cmd: cmd, ended: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = &in.stdout, &in.log
 	if err := cmd.Start(); err != nil {

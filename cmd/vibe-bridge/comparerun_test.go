@@ -1,0 +1,172 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/ticketscloud/vibe-bridge/compare"
+	"github.com/ticketscloud/vibe-bridge/compare/live"
+	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
+	"github.com/ticketscloud/vibe-bridge/slim"
+)
+
+// The comparison beside the bridge, as processes: two instances, one of which is killed, and the commands that look at
+// what they find.
+func TestCompareRun(t *testing.T) {
+	t.Parallel()
+	d := &deployment{t: t, source: startCluster(t), target: startCluster(t), folder: t.TempDir()}
+	path := func(name string) string { return filepath.Join(d.folder, name) }
+	d.configure(fmt.Sprintf("directory_file: %q\nholds: {organizer: 1s, set: 1s}\nsweep_interval: 200ms\nsession_timeout: 10s\ncompare: {grace: 1s, audit_interval: 1s}\ncutover: {max_behind: 0s}\n",
+		path("directory.json")))
+	d.must("generate", "--config", d.config, "--orders", "300", "--seed", "7", "--hostile", "0", "--partitions", "3", "--directory-out", path("directory.json"))
+	d.must("topics", "create", "--config", d.config)
+	bridge := d.run()
+	d.drain(bridge)
+
+	started := func(folder string, more ...string) *instance {
+		return d.start(append([]string{"compare", "run", "--config", d.config, "--state-dir", path(folder), "--listen", "127.0.0.1:0"}, more...)...)
+	}
+	if r := execute(t, nil, "compare", "run", "--config", d.config); r.code != codeRefused || !strings.Contains(r.stderr, "--create-topics") {
+		t.Fatalf("without topics: exit code %d: %s", r.code, r.stderr)
+	}
+	d.must("compare", "once", "--config", d.config, "--grace", "0s", "--work-dir", path("once"))
+	a := started("a", "--create-topics")
+	a.says("comparison starts", 1)
+	if r := execute(t, nil, "compare", "report", "--config", d.config); r.code != codeRefused || !strings.Contains(r.stderr, "no result yet") {
+		t.Errorf("before any result: exit code %d: %s", r.code, r.stderr)
+	}
+	b := started("b")
+	report := d.reportUntil(b, "GO", func(r *compare.Report) bool { return r.Verdict.Go })
+	if n := report.Streams[1].Equal; n < 200 {
+		t.Errorf("%d orders are equal", n)
+	}
+	a.signal(syscall.SIGKILL)
+	<-a.ended
+
+	order := newestOf(t, d.target.Brokers, "orders")
+	d.slim("orders", string(order.Key), strings.Replace(string(order.Value), `"email":"`, `"email":"other-`, 1))
+	d.reportUntil(b, "NO-GO", func(r *compare.Report) bool { return !r.Verdict.Go && r.Streams[1].Different == 1 })
+	_, metrics := get(t, "http://"+b.reportAddress()+"/metrics")
+	for _, line := range []string{
+		`vibe_bridge_compare_differences{category="value",field="customer.email",stream="orders"} 1`,
+		`vibe_bridge_compare_unexplained{stream="orders"} 1`, "vibe_bridge_compare_verdict 0", `vibe_bridge_compare_coverage{stream="orders"} 1`,
+		`vibe_bridge_compare_lag_records{group="trial-compare-events"}`, "vibe_bridge_compare_horizon_seconds ", "vibe_bridge_compare_audit_seconds ",
+		`vibe_bridge_compare_entities{state="different",stream="orders"} 1`,
+	} {
+		if !strings.Contains(metrics, line) {
+			t.Errorf("no %s in the metrics: %s", line, metrics)
+		}
+	}
+	if code, html := get(t, "http://"+b.reportAddress()+"/report.html"); code != 200 || !strings.Contains(html, "NO-GO") {
+		t.Errorf("report.html: %d", code)
+	}
+	if code, body := get(t, "http://"+b.reportAddress()+"/readyz"); code != 200 {
+		t.Errorf("readyz: %d, %s", code, body)
+	}
+	d.looks(string(order.Key))
+
+	d.slim("orders", string(order.Key), string(order.Value))
+	d.reportUntil(b, "GO again", func(r *compare.Report) bool { return r.Verdict.Go })
+	if code := b.stop(syscall.SIGTERM); code != codeOK {
+		t.Errorf("exit code %d: %s", code, &b.log)
+	}
+	if text := d.must("compare", "report", "--config", d.config).stdout; !strings.Contains(text, "GO") {
+		t.Errorf("report: %s", text)
+	}
+	if text := d.must("compare", "differences", "--config", d.config).stdout; text != "" {
+		t.Errorf("differences: %s", text)
+	}
+	if code := bridge.stop(syscall.SIGTERM); code != codeOK {
+		t.Errorf("the bridge ended with exit code %d", code)
+	}
+}
+
+// looks runs the commands while this order differs.
+func (d *deployment) looks(order string) {
+	d.t.Helper()
+	look := func(code int, args ...string) string {
+		d.t.Helper()
+		r := execute(d.t, nil, append([]string{"compare", args[0], "--config", d.config}, args[1:]...)...)
+		if r.code != code {
+			d.t.Errorf("%v: exit code %d, want %d: %s%s", args, r.code, code, r.stdout, r.stderr)
+		}
+		return r.stdout
+	}
+	kafkatest.Eventually(d.t, "the difference published", func() bool {
+		return execute(d.t, nil, "compare", "differences", "--config", d.config, "--field", "customer.email").code == codeChecks
+	})
+	p := live.Published{}
+	if err := json.Unmarshal([]byte(look(codeChecks, "differences", "--json")), &p); err != nil || p.ID != order || p.Right == nil {
+		d.t.Errorf("differences: %+v, %v", p, err)
+	}
+	look(codeOK, "differences", "--field", "customer.phone")
+	if text := look(codeOK, "show", "--order", order); !strings.Contains(text, "value customer.email") || strings.Contains(text, "@") {
+		d.t.Errorf("show: %s", text)
+	}
+	look(codeChecks, "show", "--event", "nobody")
+	look(codeRefused, "show")
+	look(codeRefused, "show", "--order", order, "--event", "one")
+	look(codeRefused, "differences", "--category", "none")
+	html := filepath.Join(d.folder, "report.html")
+	look(codeChecks, "report", "--html", html)
+	if text, err := os.ReadFile(html); err != nil || !strings.Contains(string(text), "NO-GO") {
+		d.t.Errorf("page: %v", err)
+	}
+}
+
+// reportAddress is where an instance of the comparison answers.
+func (in *instance) reportAddress() string {
+	in.t.Helper()
+	found := regexp.MustCompile(`"msg":"metrics, health and report","address":"([^"]+)"`).FindStringSubmatch(in.log.String())
+	if found == nil {
+		in.t.Fatalf("the log has no address: %s", &in.log)
+	}
+	return found[1]
+}
+
+// reportUntil asks an instance for its report until it will do.
+func (d *deployment) reportUntil(in *instance, what string, will func(*compare.Report) bool) (r *compare.Report) {
+	d.t.Helper()
+	in.says("metrics, health and report", 1)
+	kafkatest.Eventually(d.t, what, func() bool {
+		in.alive()
+		code, body := get(d.t, "http://"+in.reportAddress()+"/report")
+		r = &compare.Report{}
+		return code == 200 && json.Unmarshal([]byte(body), r) == nil && will(r)
+	})
+	return r
+}
+
+// newestOf is the last record of a topic.
+func newestOf(t *testing.T, brokers []string, topic string) *kafkatest.Record {
+	t.Helper()
+	all := kafkatest.ReadAll(t, brokers, topic)
+	last := all[0]
+	byKey := map[string]*kafkatest.Record{}
+	for _, r := range all {
+		byKey[string(r.Key)] = r
+		if string(r.Key) >= string(last.Key) {
+			last = r
+		}
+	}
+	return byKey[string(last.Key)]
+}
+
+// slim writes a slim record as the deployment would, but for bridge-source.
+func (d *deployment) slim(topic, key, value string) {
+	d.t.Helper()
+	cfg := d.load()
+	r := &kafkatest.Record{Key: []byte(key), Value: []byte(value)}
+	for _, h := range slim.Headers(cfg.Rules.Encoding, cfg.ApplicationID, "") {
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+	}
+	kafkatest.Produce(d.t, d.target.Brokers, topic, r)
+}
