@@ -61,17 +61,20 @@ func (r *results) take(rec *kgo.Record) {
 	if json.Unmarshal(rec.Value, p) != nil {
 		return // a later version wrote it
 	}
-	r.parts[p.key()] = p
-	at := place{p.Group, p.Partition}
 	// An instance that lost the partition may come late.
-	if last := r.newest[at]; last == nil || !p.Time.Before(last.Time) {
-		if last != nil {
-			last.Totals.Samples = nil
-		}
-		r.newest[at] = p
-	} else {
-		p.Totals.Samples = nil
+	if last := r.parts[p.key()]; last == nil || !p.Time.Before(last.Time) {
+		r.parts[p.key()] = p
 	}
+	at := place{p.Group, p.Partition}
+	last := r.newest[at]
+	if last != nil && p.Time.Before(last.Time) {
+		p.Totals.Samples = nil
+		return
+	}
+	if last != nil {
+		last.Totals.Samples = nil // only the newest are shown
+	}
+	r.newest[at] = p
 }
 
 func (r *results) has(key string) bool {
