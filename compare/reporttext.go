@@ -106,15 +106,26 @@ func (p *textReport) table(left int, rows [][]string) {
 }
 
 func (p *textReport) verdict(r *Report) {
-	word := "NO-GO"
-	if r.Verdict.Go {
-		word = "GO"
+	p.line("%s  %s: %s against %s", r.Verdict.word(), r.Deployment, partyName(r.Left), partyName(r.Right))
+	p.checks(r.Verdict.Checks)
+}
+
+func (v Verdict) word() string {
+	if v.Go {
+		return "GO"
 	}
-	p.line("%s  %s: %s against %s", word, r.Deployment, partyName(r.Left), partyName(r.Right))
+	return "NO-GO"
+}
+
+// checks are those that failed, the others, and what to look at.
+func (p *textReport) checks(checks []Check) {
 	p.line("")
-	rows, whys := [][]string{}, []string{}
+	type row struct{ state, name, text string }
+	var rows []row
+	var whys []string
+	states, names := 0, 0
 	for _, failed := range []bool{true, false} {
-		for _, check := range r.Verdict.Checks {
+		for _, check := range checks {
 			if check.OK == failed {
 				continue
 			}
@@ -123,11 +134,12 @@ func (p *textReport) verdict(r *Report) {
 				state = "FAILED"
 				whys = append(whys, check.Name+": "+check.Why)
 			}
-			rows = append(rows, []string{state, check.Name, check.Got + "; want " + check.Want})
+			rows = append(rows, row{state, check.Name, check.Got + "; want " + check.Want})
+			states, names = max(states, len(state)), max(names, utf8.RuneCountInString(check.Name))
 		}
 	}
-	if len(rows) > 0 {
-		p.table(3, rows)
+	for _, r := range rows {
+		p.wrap(fmt.Sprintf("  %-*s  %-*s  ", states, r.state, names, r.name), r.text)
 	}
 	p.list("What to look at", whys)
 }

@@ -153,4 +153,8 @@ func (v *validator) cutover(c Cutover) {
 	between(v, "cutover.days_clean", c.DaysClean, 0, maxDaysClean)
 	between(v, "cutover.min_entities", c.MinEntities, 1, maxCount)
 	between(v, "cutover.max_behind", c.MaxBehind, 0, maxAge)
+	between(v, "cutover.max_report_age", c.MaxReportAge, 0, maxAge)
+	between(v, "cutover.max_lag", c.MaxLag, 0, maxCount)
+	between(v, "cutover.max_parked_age", c.MaxParkedAge, 0, maxAge)
+	between(v, "cutover.max_parked", c.MaxParked, 0, maxCount)
 }

@@ -198,6 +198,11 @@ type Cutover struct {
 	DaysClean          float64
 	MinEntities        int
 	MaxBehind          time.Duration // 0: not looked at
+	// What cutover-check looks at beside a report; see compare.RunningLimits.
+	MaxReportAge time.Duration
+	MaxLag       int
+	MaxParkedAge time.Duration
+	MaxParked    int // that are older than MaxParkedAge
 }
 
 // OtherEncoding is that of the other slim topics. Both must be valid.
@@ -253,7 +258,10 @@ func Default() Config {
 			Against: AgainstLegacy, Other: Other{Cluster: kafka.TargetCluster},
 			Baseline: Baseline{Of: BaselineLeft, Cluster: kafka.SourceCluster}, Grace: time.Minute, AuditInterval: time.Minute, Samples: 3,
 		},
-		Cutover: Cutover{MinCoverage: 0.999, MaxUnexplainedRate: 0.0001, MaxQuarantineAge: 24 * time.Hour, MinEntities: 1},
+		Cutover: Cutover{
+			MinCoverage: 0.999, MaxUnexplainedRate: 0.0001, MaxQuarantineAge: 24 * time.Hour, MinEntities: 1,
+			MaxReportAge: 24 * time.Hour, MaxLag: 1000, MaxParkedAge: 24 * time.Hour,
+		},
 	}
 }
 

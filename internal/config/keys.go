@@ -169,6 +169,14 @@ var keys = func() []key {
 			field: func(c *Config) any { return &c.Cutover.MinEntities }},
 		{path: "cutover.max_behind", usage: "how much older than the comparison the newest slim record may be; 0s: any age",
 			field: func(c *Config) any { return &c.Cutover.MaxBehind }},
+		{path: "cutover.max_report_age", usage: "how old the report may be that cutover-check is given",
+			field: func(c *Config) any { return &c.Cutover.MaxReportAge }},
+		{path: "cutover.max_lag", usage: "how many records may be on their way in the bridge",
+			field: func(c *Config) any { return &c.Cutover.MaxLag }},
+		{path: "cutover.max_parked_age", usage: "how long a record may be parked before it counts for cutover.max_parked",
+			field: func(c *Config) any { return &c.Cutover.MaxParkedAge }},
+		{path: "cutover.max_parked", usage: "how many may be parked for longer than that",
+			field: func(c *Config) any { return &c.Cutover.MaxParked }},
 	}
 	all = append(all, clusterKeys("source", func(c *Config) *kafka.Cluster { return &c.Source })...)
 	all = append(all, clusterKeys("target", func(c *Config) *kafka.Cluster { return &c.Target })...)
