@@ -34,6 +34,12 @@ demo: ## Show the product: two embedded brokers, a made-up season, the bridge (C
 	@$(GO) build -o build/vibe-bridge ./cmd/vibe-bridge
 	@build/vibe-bridge demo $(DEMO_FLAGS)
 
+.PHONY: compare-demo
+compare-demo: ## Show the comparison: a season with planted faults, old against new, with a report to open
+	@echo "building (the first time takes a minute or two)" >&2
+	@$(GO) build -o build/vibe-bridge ./cmd/vibe-bridge
+	@build/vibe-bridge compare demo $(COMPARE_DEMO_FLAGS)
+
 .PHONY: build
 build: ## Build build/vibe-bridge
 	$(GO) build -trimpath -o build/vibe-bridge ./cmd/vibe-bridge

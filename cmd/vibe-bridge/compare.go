@@ -12,6 +12,6 @@ switch: GO or NO-GO by the thresholds of cutover. Its rules are a table of its o
 only reads.`,
 		RunE: wantCommand(a),
 	}
-	cmd.AddCommand(newCompareOnceCommand(a))
+	cmd.AddCommand(newCompareOnceCommand(a), newCompareDemoCommand(a))
 	return cmd
 }
