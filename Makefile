@@ -8,7 +8,8 @@ TEST_FLAGS   ?=
 PACKAGES     ?= ./...
 FUZZTIME     ?= 90s
 RUNS         ?= 40000
-ORDERS       ?= 1000000
+ORDERS       ?= $(if $(filter compare-planted,$(MAKECMDGOALS)),200000,1000000)
+ENTITIES     ?= 1000000
 KILLS        ?= 200
 INSTANCES    ?= 2
 FAULTS       ?=
@@ -17,7 +18,7 @@ TARGET       ?= shared
 MINUTES      ?= 30
 REPORT       ?=
 RATE         ?= 100
-SEED         ?= $(if $(filter chaos away parked-run,$(MAKECMDGOALS)),1,100000)
+SEED         ?= $(if $(filter chaos away parked-run compare-planted,$(MAKECMDGOALS)),1,100000)
 
 export GOFLAGS ?= -buildvcs=false
 
@@ -25,13 +26,19 @@ export GOFLAGS ?= -buildvcs=false
 
 .PHONY: help
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Show the product: two embedded brokers, a made-up season, the bridge (Ctrl-C ends it)
 	@echo "building (the first time takes a minute or two)" >&2
 	@$(GO) build -o build/vibe-bridge ./cmd/vibe-bridge
 	@build/vibe-bridge demo $(DEMO_FLAGS)
+
+.PHONY: compare-demo
+compare-demo: ## Show the comparison: a season with planted faults, old against new, with a report to open
+	@echo "building (the first time takes a minute or two)" >&2
+	@$(GO) build -o build/vibe-bridge ./cmd/vibe-bridge
+	@build/vibe-bridge compare demo $(COMPARE_DEMO_FLAGS)
 
 .PHONY: build
 build: ## Build build/vibe-bridge
@@ -58,6 +65,11 @@ fuzz: ## Fuzz every decoder for FUZZTIME each, and keep what reached new code in
 parked-run: ## Park ORDERS orders of one event that has not come, let it come, and measure (docs/reliability.md)
 	@$(GO) build -o build/parkedrun ./internal/parkedrun
 	@build/parkedrun -orders $(ORDERS) -seed $(SEED)
+
+.PHONY: compare-planted
+compare-planted: ## Plant every kind of fault in a season of ORDERS and see that compare finds it, and nothing else; and nothing in a flawless season of ENTITIES
+	@$(GO) build -o build/plantedrun ./internal/planted/plantedrun
+	@build/plantedrun -orders $(ORDERS) -seed $(SEED) -entities $(ENTITIES)
 
 .PHONY: model
 model: ## Run RUNS random histories from SEED on against the reference (40000 take half an hour)

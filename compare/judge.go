@@ -112,9 +112,15 @@ func (j *Judge) Entity(s Stream, row *rowpb.Row) (Finding, error) {
 	if young := j.order(&f, s, left, right, parents); young {
 		return f.is(IsPending, "recent"), nil
 	}
+	readable := j.faults(&f, s, left, right)
 	settled := len(f.Differences)
-	if j.cells(&f, s, left, right, parents); len(f.Differences) == settled {
+	if readable {
+		j.cells(&f, s, left, right, parents)
+	}
+	if len(f.Differences) == 0 {
 		f.Late = j.late(s, left, right, parents)
+	}
+	if len(f.Differences) == settled {
 		return f, nil
 	}
 	reason, quarantined, err := j.excuse(s, left, right, parents)
@@ -361,10 +367,6 @@ func (j *Judge) order(f *Finding, s Stream, left, right *rowpb.Side, p parents) 
 
 // cells compares what both sides say.
 func (j *Judge) cells(f *Finding, s Stream, left, right *rowpb.Side, p parents) {
-	faulty := j.faults(f, s, left, right)
-	if faulty == unreadable {
-		return
-	}
 	for i, field := range fields[s] {
 		if !j.Form.Has(field) {
 			continue
@@ -422,21 +424,15 @@ func hasFault(side *rowpb.Side, field int, item uint64) bool {
 	})
 }
 
-type faultiness uint8
-
-const (
-	typed faultiness = iota
-	unreadable
-)
-
-// faults reports what is not of its type. The value of such a field is not compared.
-func (j *Judge) faults(f *Finding, s Stream, left, right *rowpb.Side) faultiness {
-	found := typed
+// faults reports what is not of its type, which nothing that is still to come makes
+// right. The value of such a field is not compared; of what is not readable none is.
+func (j *Judge) faults(f *Finding, s Stream, left, right *rowpb.Side) (readable bool) {
+	readable = true
 	for _, side := range []*rowpb.Side{left, right} {
 		for _, fault := range side.Faults {
 			kind := FaultKind(fault.Kind)
 			if kind == Unreadable && side == right {
-				found = unreadable
+				readable = false
 			}
 			d := Difference{Category: WrongValueType, Field: fault.Path, index: -1, Item: fault.Item, Detail: kind.String()}
 			list := fields[s]
@@ -452,7 +448,7 @@ func (j *Judge) faults(f *Finding, s Stream, left, right *rowpb.Side) faultiness
 			f.add(d)
 		}
 	}
-	return found
+	return readable
 }
 
 // resolve is what the left side says of a field.

@@ -248,6 +248,16 @@ func TestJudge(t *testing.T) {
 		{"missing, where slim records are gone", Orders, func(w *world) { w.forget(right, Orders); w.judge.RightGone[Orders] = true }, "undecidable right_deleted"},
 		{"on neither side", Orders, func(w *world) { w.forget(left, Orders); w.say(right, Orders, remove) }, "nothing"},
 
+		{"no waiting makes a type right", Orders, func(w *world) {
+			w.say(left, Orders, with(Orders, "customer.phone", "+79000000003"))
+			w.say(right, Orders, with(Orders, "tickets[].price_nominal", ""), fault(indexOf(itemFields, "tickets[].price_nominal"), "t1", WrongType, ""))
+			young(left, Orders)(w)
+		}, "different type:tickets[].price_nominal"},
+		{"not readable, and young", Refunds, func(w *world) {
+			w.say(right, Refunds, with(Refunds, "ticket_ids", ""), fault(len(fields[Refunds]), "", Unreadable, ""))
+			young(left, Refunds)(w)
+		}, "different type"},
+
 		{"missing, and young", Orders, func(w *world) { w.forget(right, Orders); young(left, Orders)(w) }, "pending recent"},
 		{"missing, and its event is young", Orders, func(w *world) { w.forget(right, Orders); young(left, Events)(w) }, "pending recent"},
 		{"missing, and its partner is young", Orders, func(w *world) { w.forget(right, Orders); young(left, Partners)(w) }, "pending recent"},

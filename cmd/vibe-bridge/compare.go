@@ -12,6 +12,7 @@ switch: GO or NO-GO by the thresholds of cutover. Its rules are a table of its o
 only reads.`,
 		RunE: wantCommand(a),
 	}
-	cmd.AddCommand(newCompareOnceCommand(a), newCompareRunCommand(a), newCompareShowCommand(a), newCompareDifferencesCommand(a), newCompareReportCommand(a))
+	cmd.AddCommand(newCompareOnceCommand(a), newCompareRunCommand(a), newCompareShowCommand(a), newCompareDifferencesCommand(a), newCompareReportCommand(a),
+		newCompareDemoCommand(a))
 	return cmd
 }

@@ -51,7 +51,7 @@ func TestCompareRun(t *testing.T) {
 	a.signal(syscall.SIGKILL)
 	<-a.ended
 
-	order := newestOf(t, d.target.Brokers, "orders")
+	order := lastOf(t, d.target.Brokers, "orders")
 	d.slim("orders", string(order.Key), strings.Replace(string(order.Value), `"email":"`, `"email":"other-`, 1))
 	d.reportUntil(b, "NO-GO", func(r *compare.Report) bool { return !r.Verdict.Go && r.Streams[1].Different == 1 })
 	_, metrics := get(t, "http://"+b.reportAddress()+"/metrics")
@@ -145,8 +145,8 @@ func (d *deployment) reportUntil(in *instance, what string, will func(*compare.R
 	return r
 }
 
-// newestOf is the last record of a topic.
-func newestOf(t *testing.T, brokers []string, topic string) *kafkatest.Record {
+// lastOf is the last record of a topic.
+func lastOf(t *testing.T, brokers []string, topic string) *kafkatest.Record {
 	t.Helper()
 	all := kafkatest.ReadAll(t, brokers, topic)
 	last := all[0]

@@ -51,6 +51,7 @@ type Demo struct {
 	produced atomic.Int64
 	close    []func()
 	sample   sampler
+	seeded   bool // another deployment's demonstration has written the season
 }
 
 // Start starts the brokers and creates all topics. Close ends everything.
@@ -75,7 +76,10 @@ func (d *Demo) start(ctx context.Context) error {
 	if err := d.configure(source, target); err != nil {
 		return err
 	}
-	return d.createTopics(ctx, source)
+	if err := d.createLegacyTopics(ctx, source); err != nil {
+		return err
+	}
+	return d.prepare(ctx)
 }
 
 func (d *Demo) broker() (*embedded.Broker, error) {
@@ -96,11 +100,10 @@ func (d *Demo) configure(source, target *embedded.Broker) error {
 	if err != nil {
 		return err
 	}
-	stateDir, err := os.MkdirTemp("", "vibe-bridge-demo-")
+	stateDir, err := d.stateDir()
 	if err != nil {
-		return fmt.Errorf("make a folder for state: %w; TMPDIR names another place", err)
+		return err
 	}
-	d.close = append(d.close, func() { os.RemoveAll(stateDir) })
 	out := kafka.Cluster{Brokers: target.Addrs(), Replication: 1}.WithDefaults()
 	d.sample.Monitor = d.monitor
 	d.bcfg = processors.Config{
@@ -122,7 +125,16 @@ func (d *Demo) configure(source, target *embedded.Broker) error {
 	return nil
 }
 
-func (d *Demo) createTopics(ctx context.Context, source *embedded.Broker) error {
+func (d *Demo) stateDir() (string, error) {
+	dir, err := os.MkdirTemp("", "vibe-bridge-demo-")
+	if err != nil {
+		return "", fmt.Errorf("make a folder for state: %w; TMPDIR names another place", err)
+	}
+	d.close = append(d.close, func() { os.RemoveAll(dir) })
+	return dir, nil
+}
+
+func (d *Demo) createLegacyTopics(ctx context.Context, source *embedded.Broker) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(source.Addrs()...))
 	if err != nil {
 		return err
@@ -135,6 +147,11 @@ func (d *Demo) createTopics(ctx context.Context, source *embedded.Broker) error 
 	if err := made.Error(); err != nil {
 		return fmt.Errorf("create legacy topics: %w", err)
 	}
+	return nil
+}
+
+// prepare creates the topics of the deployment, and its bridge.
+func (d *Demo) prepare(ctx context.Context) error {
 	admins, closeAdmins, err := processors.OpenAdmins(d.bcfg.Source, d.bcfg.State, d.bcfg.Target)
 	if err != nil {
 		return err
@@ -261,6 +278,9 @@ func (w watcher) failure() error {
 
 // seed writes the season into the legacy topics.
 func (d *Demo) seed(ctx context.Context) error {
+	if d.seeded {
+		return nil
+	}
 	client, err := kgo.NewClient(kgo.SeedBrokers(d.bcfg.Source.Brokers...), kgo.MaxBufferedRecords(2000), kgo.ProducerBatchMaxBytes(8<<20))
 	if err != nil {
 		return err

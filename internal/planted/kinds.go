@@ -160,7 +160,8 @@ func Kinds() []Kind {
 			return true
 		}},
 		{Name: "late", Stream: "orders", Category: "late", spoil: func(p *planter, k *key) bool {
-			if p.season.refunded[k.id] || len(k.slots) > 1 {
+			// What is older than the first slim record was a backlog.
+			if p.season.refunded[k.id] || len(k.slots) > 1 || p.newest(k).Offset == 0 {
 				return false
 			}
 			r := *p.newest(k)

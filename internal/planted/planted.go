@@ -8,6 +8,7 @@
 package planted
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -26,6 +27,9 @@ import (
 // ApplicationID is what the records of a Season say.
 const ApplicationID = "ticketscloud"
 
+// Zone is that of events without a known one.
+const Zone = "Europe/Moscow"
+
 // Season is a drained deployment: legacy records, and what the bridge makes of them.
 // All topics have one partition. The times of slim records are those of a broker,
 // 500 ms after the legacy record that caused them.
@@ -38,6 +42,17 @@ type Season struct {
 	refunded map[string]bool   // orders with a refund request
 	orderOf  map[string]string // of refund requests
 	sold     map[string]bool   // events with orders
+
+	partners map[string]bool            // that there are
+	orgs     map[string]string          // of events, the newest one
+	sets     map[string]map[string]bool // of events, the newest ones
+	needs    map[string]need            // of orders, the newest one
+}
+
+// need is what an order takes from its event.
+type need struct {
+	event string
+	sets  []string
 }
 
 // lag is how long a slim record comes after its legacy record.
@@ -45,24 +60,15 @@ const lag = 500 * time.Millisecond
 
 // New bridges a season. Only JSON can be spoiled later.
 func New(c season.Config, enc slim.Encoding) (*Season, error) {
-	s := &Season{Directory: season.Directory(c), refunded: map[string]bool{}, orderOf: map[string]string{}, sold: map[string]bool{}}
-	places, err := directory.Parse(s.Directory, nil)
-	if err != nil {
-		return nil, err
+	s := &Season{
+		Directory: season.Directory(c), refunded: map[string]bool{}, orderOf: map[string]string{}, sold: map[string]bool{},
+		partners: map[string]bool{}, orgs: map[string]string{}, sets: map[string]map[string]bool{}, needs: map[string]need{},
 	}
-	zone, err := time.LoadLocation("Europe/Moscow")
-	if err != nil {
-		return nil, err
-	}
-	now := int64(0)
-	engine, err := dryrun.New(dryrun.Config{
-		Rules: &mapping.Rules{
-			Encoding: enc, Directory: places, DefaultLocation: zone,
-			OrganizerHold: time.Minute, SetHold: time.Minute, MaxRecordBytes: mapping.DefaultMaxRecordBytes,
-		},
-		ApplicationID: ApplicationID, SourceHeader: true,
+	err := Bridge(c, enc, func(r recordfile.Record) error {
+		s.Legacy = append(s.Legacy, r)
+		s.note(r)
+		return nil
 	}, func(r recordfile.Record) error {
-		r.Timestamp = now
 		if r.Topic == dryrun.QuarantineTopic {
 			s.Quarantine = append(s.Quarantine, r)
 		} else {
@@ -71,22 +77,6 @@ func New(c season.Config, enc slim.Encoding) (*Season, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, err
-	}
-	offsets := map[string]int64{}
-	for r := range season.Generate(c) {
-		legacy := recordfile.Record{
-			Topic: r.Topic, Offset: offsets[r.Topic], Timestamp: r.Time.UnixMilli(), Key: []byte(r.Key), Value: r.Value,
-		}
-		offsets[r.Topic]++
-		now = legacy.Timestamp + lag.Milliseconds()
-		s.Legacy = append(s.Legacy, legacy)
-		s.note(legacy)
-		if err := engine.Process(legacy); err != nil {
-			return nil, err
-		}
-	}
-	if err := engine.ExpireHolds(); err != nil {
 		return nil, err
 	}
 	s.Slim = renumber(s.Slim)
@@ -98,12 +88,88 @@ func New(c season.Config, enc slim.Encoding) (*Season, error) {
 	return s, nil
 }
 
+// Bridge makes the records of a season without keeping them: each legacy record, and
+// behind it the slim records and those of quarantine that it causes.
+func Bridge(c season.Config, enc slim.Encoding, legacy, made func(recordfile.Record) error) error {
+	places, err := directory.Parse(season.Directory(c), nil)
+	if err != nil {
+		return err
+	}
+	zone, err := time.LoadLocation(Zone)
+	if err != nil {
+		return err
+	}
+	now := int64(0)
+	engine, err := dryrun.New(dryrun.Config{
+		Rules: &mapping.Rules{
+			Encoding: enc, Directory: places, DefaultLocation: zone,
+			OrganizerHold: time.Minute, SetHold: time.Minute, MaxRecordBytes: mapping.DefaultMaxRecordBytes,
+		},
+		ApplicationID: ApplicationID, SourceHeader: true,
+	}, func(r recordfile.Record) error {
+		r.Timestamp = now
+		return made(r)
+	})
+	if err != nil {
+		return err
+	}
+	offsets := map[string]int64{}
+	for r := range season.Generate(c) {
+		rec := recordfile.Record{
+			Topic: r.Topic, Offset: offsets[r.Topic], Timestamp: r.Time.UnixMilli(), Key: r.Key, Value: r.Value,
+		}
+		offsets[r.Topic]++
+		now = rec.Timestamp + lag.Milliseconds()
+		if err := legacy(rec); err != nil {
+			return err
+		}
+		if err := engine.Process(rec); err != nil {
+			return err
+		}
+	}
+	return engine.ExpireHolds()
+}
+
+// note keeps what a legacy record refers to.
 func (s *Season) note(r recordfile.Record) {
+	var partner intake.Partner
+	var event intake.Event
+	var order intake.Order
 	var request intake.RefundRequest
-	if r.Topic == season.TopicRefunds && intake.DecodeRefundRequest(r.Value, &request) == nil {
+	switch {
+	case r.Value == nil:
+	case r.Topic == season.TopicPartners && intake.DecodePartner(r.Value, &partner) == nil:
+		s.partners[partner.GetId()] = true
+	case r.Topic == season.TopicEvents && intake.DecodeEvent(r.Value, &event) == nil:
+		sets := map[string]bool{}
+		for _, set := range event.GetSets() {
+			sets[set.GetId()] = true
+		}
+		s.orgs[event.GetId()], s.sets[event.GetId()] = event.GetOrg(), sets
+	case r.Topic == season.TopicOrders && intake.DecodeOrder(r.Value, &order) == nil:
+		n := need{event: order.GetEvent()}
+		for _, ticket := range order.GetTickets() {
+			n.sets = append(n.sets, ticket.GetSet())
+		}
+		s.needs[order.GetId()] = n
+	case r.Topic == season.TopicRefunds && intake.DecodeRefundRequest(r.Value, &request) == nil:
 		s.refunded[request.GetOrder()] = true
 		s.orderOf[request.GetId()] = request.GetOrder()
 	}
+}
+
+// waits tells whether the newest of an entity may rightly not have come yet: its
+// organizer or a ticket's set never did.
+func (s *Season) waits(topic, id string) bool {
+	switch topic {
+	case "events":
+		org := s.orgs[id]
+		return org != "" && !s.partners[org]
+	case "orders":
+		n := s.needs[id]
+		return s.waits("events", n.event) || slices.ContainsFunc(n.sets, func(set string) bool { return set != "" && !s.sets[n.event][set] })
+	}
+	return s.waits("orders", s.orderOf[id])
 }
 
 // renumber gives the records of each topic offsets in their present order.
@@ -128,6 +194,9 @@ type Kind struct {
 
 // Plant gives the slim records with a fault of the kind in n entities at most, and the ids of those. The season itself
 // stays as it is. The same seed plants the same faults.
+//
+// Entities that wait for an organizer or a set that never came are passed over: nobody can
+// tell by the topics alone whether the bridge still holds what is right.
 func (s *Season) Plant(kind Kind, n int, seed uint64) (records []recordfile.Record, ids []string) {
 	p := newPlanter(s)
 	random := rand.New(rand.NewPCG(seed, 1))
@@ -137,7 +206,7 @@ func (s *Season) Plant(kind Kind, n int, seed uint64) (records []recordfile.Reco
 		if len(ids) == n {
 			break
 		}
-		if kind.spoil(p, k) {
+		if !s.waits(k.topic, k.id) && kind.spoil(p, k) {
 			ids = append(ids, k.id)
 		}
 	}
@@ -211,14 +280,29 @@ func (p *planter) replace(k *key, value []byte) {
 	p.slots[k.slots[len(k.slots)-1]].record = &r
 }
 
-// edit changes the value of the newest record; false when change says so.
+// edit changes the value of the newest record; false when change says so. It is not done
+// where the record before comes from the same legacy record: the two would then
+// contradict each other, which is a fault of another kind.
 func (p *planter) edit(k *key, change func(map[string]any) bool) bool {
+	if n := len(k.slots); n > 1 && bytes.Equal(sourceOf(p.newest(k)), sourceOf(p.slots[k.slots[n-2]].record)) {
+		return false
+	}
 	value := decode(p.newest(k).Value)
 	if !change(value) {
 		return false
 	}
 	p.replace(k, encode(value))
 	return true
+}
+
+// sourceOf is the place of the legacy record that a slim one comes from.
+func sourceOf(r *recordfile.Record) []byte {
+	for _, h := range r.Headers {
+		if h.Key == slim.HeaderBridgeSource {
+			return h.Value
+		}
+	}
+	return nil
 }
 
 func decode(b []byte) map[string]any {
