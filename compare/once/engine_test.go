@@ -286,12 +286,30 @@ func TestReplayMarkers(t *testing.T) {
 	if after.Quarantine.Records != before.Quarantine.Records-1 {
 		t.Errorf("%d in quarantine, %d before", after.Quarantine.Records, before.Quarantine.Records)
 	}
+	if got, want := absent(after.Totals), absent(before.Totals)+1; got != want {
+		t.Errorf("%d missing, want %d: it is not in quarantine any more", got, want)
+	}
 	again := w.rest[0]
 	again.record.Offset = marker.record.Offset + 1
 	last := w.judged(t, w.options(t, vfs.NewMem()), w.judging(t), w.legacy, w.slim, w.rest, []taken{marker, again})
 	if last.Quarantine.Records != before.Quarantine.Records {
 		t.Errorf("quarantined again: %d, %d before", last.Quarantine.Records, before.Quarantine.Records)
 	}
+	// The marker is of the record that came before it was quarantined again.
+	again.record.Offset, marker.record.Offset = marker.record.Offset, again.record.Offset
+	last = w.judged(t, w.options(t, vfs.NewMem()), w.judging(t), w.legacy, w.slim, w.rest, []taken{again, marker})
+	if last.Quarantine.Records != before.Quarantine.Records || absent(last.Totals) != absent(before.Totals) {
+		t.Errorf("marked too late: %d, %d before", last.Quarantine.Records, before.Quarantine.Records)
+	}
+}
+
+func absent(t compare.Totals) (n int64) {
+	for _, f := range t.Fields {
+		if f.Category == compare.Absent {
+			n += f.Count
+		}
+	}
+	return n
 }
 
 // What has to be in quarantine and is not, is missing, with an id or without.
@@ -306,12 +324,7 @@ func TestNotEvenInQuarantine(t *testing.T) {
 	}
 	w.rest = nil
 	totals := w.totals(t)
-	missing, nameless := int64(0), false
-	for _, f := range totals.Fields {
-		if f.Category == compare.Absent {
-			missing += f.Count
-		}
-	}
+	missing, nameless := absent(totals), false
 	for _, s := range totals.Samples {
 		nameless = nameless || strings.HasPrefix(s.ID, "(no id) ")
 	}
