@@ -52,7 +52,7 @@ type Report struct {
 	// Trend are earlier results, the oldest first, and this one at last.
 	Trend []TrendPoint `json:"trend,omitempty"`
 
-	// Digest is of all of the above but the trend.
+	// Digest is of all of the above but the trend, and what the verdict makes of it.
 	Digest string `json:"digest"`
 
 	Run Run `json:"run"`

@@ -143,8 +143,21 @@ func ReadLag(admins kafka.Admins, t Topics) (Lag, error) {
 		}
 	}
 	lag.Legacy = lag.Records
+	for _, in := range t.InternalInputs() {
+		if err := lag.add(admins[kafka.StateCluster], in.Group, in.Topic); err != nil {
+			return lag, err
+		}
+	}
+	return lag, nil
+}
+
+// GroupInput is a topic that a group reads.
+type GroupInput struct{ Group, Topic string }
+
+// InternalInputs are the inputs of the groups behind intake, on the state cluster, downstream.
+func (t Topics) InternalInputs() []GroupInput {
 	org, gate := t.organizersGroup(), t.gateGroup()
-	for _, in := range []struct{ group, topic string }{
+	return []GroupInput{
 		{string(org), string(t.internal(mapping.Partners))},
 		{string(gate), string(t.internal(mapping.Events))},
 		{string(gate), string(t.internal(mapping.Orders))},
@@ -153,12 +166,7 @@ func ReadLag(admins kafka.Admins, t Topics) (Lag, error) {
 		{string(org), loopOf(org)},
 		{string(gate), string(t.answers())},
 		{string(gate), loopOf(gate)},
-	} {
-		if err := lag.add(admins[kafka.StateCluster], in.group, in.topic); err != nil {
-			return lag, err
-		}
 	}
-	return lag, nil
 }
 
 func (l *Lag) add(a *kafka.Admin, group, topic string) error {

@@ -95,6 +95,17 @@ func (p *comparison) newMarks(ctx context.Context, progress io.Writer, grace tim
 		if err := p.takenByBridge(ctx, all); err != nil {
 			return nil, err
 		}
+		through, err := p.throughBridge(ctx, progress)
+		if err != nil {
+			return nil, err
+		}
+		if !through {
+			for at, mark := range all {
+				if at.side == once.Left {
+					mark.Settled = mark.Start
+				}
+			}
+		}
 	} else if err := ends(true, right...); err != nil {
 		return nil, err
 	}
@@ -148,6 +159,111 @@ func (p *comparison) takenByBridge(ctx context.Context, all map[comparedPartitio
 	}
 	return nil
 }
+
+// Bounds on waiting for the bridge to work through its internal topics.
+const (
+	bridgeLook    = 250 * time.Millisecond
+	bridgePatient = 10 * time.Second // without any progress of it
+	// The longest way goes through the gate, the organizers and the gate again.
+	bridgeRounds = 3
+)
+
+// throughBridge waits until what the bridge has in its internal topics has gone through its groups; false when it stands still with some
+// of it unread: then nobody can tell what is missing from what is on its way. A deployment that
+// has never run has no such topics.
+func (p *comparison) throughBridge(ctx context.Context, progress io.Writer) (bool, error) {
+	admin := p.of(once.Quarantine)[0].admin()
+	var topics []string
+	for _, in := range p.bridgeInputs {
+		topics = append(topics, in.Topic)
+	}
+	listed, err := admin.ListTopics(ctx, topics...)
+	if err != nil {
+		return false, fmt.Errorf("list topics: %w", err)
+	}
+	for _, topic := range listed {
+		if topic.Err != nil {
+			return true, nil
+		}
+	}
+	for range bridgeRounds {
+		starts, err := listOffsets(ctx, admin.ListStartOffsets, topics)
+		if err != nil {
+			return false, err
+		}
+		ends, err := listOffsets(ctx, admin.ListCommittedOffsets, topics)
+		if err != nil {
+			return false, err
+		}
+		if through, err := p.passes(ctx, admin, starts, ends, progress); !through || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// passes waits until the bridge has read all up to the ends.
+func (p *comparison) passes(ctx context.Context, admin *kadm.Client, starts, ends kadm.ListedOffsets, progress io.Writer) (bool, error) {
+	least, moved, said := int64(-1), time.Now(), false
+	for {
+		left, err := p.unread(ctx, admin, starts, ends)
+		if err != nil || left == 0 {
+			return err == nil, err
+		}
+		if least < 0 || left < least {
+			least, moved = left, time.Now()
+		}
+		if time.Since(moved) > bridgePatient {
+			return false, nil
+		}
+		if !said {
+			said = true
+			fmt.Fprintf(progress, "waiting for the bridge, which has %s of its own to work through\n", count(int(left), "record"))
+		}
+		if !wait(ctx, bridgeLook) {
+			return false, ctx.Err()
+		}
+	}
+}
+
+// unread is how many offsets below the ends the bridge's groups have not committed.
+func (p *comparison) unread(ctx context.Context, admin *kadm.Client, starts, ends kadm.ListedOffsets) (int64, error) {
+	left, committed := int64(0), map[string]kadm.OffsetResponses{}
+	for _, in := range p.bridgeInputs {
+		if committed[in.Group] == nil {
+			offsets, err := admin.FetchOffsets(ctx, in.Group)
+			if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+				return 0, fmt.Errorf("read the offsets of group %s: %w", in.Group, err)
+			}
+			if offsets == nil {
+				offsets = kadm.OffsetResponses{}
+			}
+			committed[in.Group] = offsets
+		}
+		for partition, end := range ends[in.Topic] {
+			start, _ := starts.Lookup(in.Topic, partition) // of a partition of which nothing was committed
+			left += max(0, end.Offset-max(start.Offset, committed[in.Group][in.Topic][partition].At))
+		}
+	}
+	return left, nil
+}
+
+// behind tells whether the marks say that the bridge stood still.
+func (m *compareMarks) behind() bool {
+	some := false
+	for _, mark := range m.Marks {
+		if mark.Side != once.Left.String() {
+			continue
+		}
+		if mark.Settled > mark.Start {
+			return false
+		}
+		some = some || mark.End > mark.Start
+	}
+	return some
+}
+
+const bridgeBehind = "nothing was settled when the marks were taken, as the bridge stood still with records unread: whatever is missing or differs counts as pending"
 
 // topicIDs is the id that the cluster gave to a topic when it was created; "" where it gives none.
 func (p *comparison) topicIDs(ctx context.Context, t *comparedTopic) (string, error) {

@@ -179,6 +179,9 @@ func (p *comparison) report(ctx context.Context, w *comparedWork) (*compare.Repo
 		Marks: w.marks.Marks, Notes: append(p.notes, stats.Nameless...),
 		Run: compare.Run{Time: w.marks.time(), Records: stats.Total(), Resumed: w.resumed},
 	}
+	if p.legacy && w.marks.behind() {
+		r.Notes = append(r.Notes, bridgeBehind)
+	}
 	w.result.Totals.Fill(r, p.expected, w.result.Noise, w.marks.time())
 	f := &compareFetcher{comparison: p}
 	defer f.close()

@@ -32,6 +32,7 @@ type comparison struct {
 	readers      [3]compare.Reader
 	topics       []*comparedTopic // by side and stream
 	intakeGroups map[compare.Stream]string
+	bridgeInputs []processors.GroupInput // behind intake
 
 	sides       map[once.Side]*kgo.Client
 	notes       []string
@@ -183,6 +184,7 @@ func (p *comparison) nameTopics() {
 		mapping.Partners: c.Topics.Partners, mapping.Events: c.Topics.Events, mapping.Orders: c.Topics.Orders, mapping.Refunds: c.Topics.Refunds,
 	}, events, orders, refunds)
 	add(once.Quarantine, 0, "state", named.Quarantine())
+	p.bridgeInputs = named.InternalInputs()
 	groups, _ := named.Groups()
 	p.intakeGroups = map[compare.Stream]string{}
 	for i, s := range mapping.Streams {
