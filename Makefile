@@ -108,11 +108,11 @@ generate: ## Write the generated Go code of all .proto files
 	$(GO) run ./internal/protogen
 
 .PHONY: report-screenshots
-report-screenshots: ## Take the pictures of docs/images from the page REPORT, or from the made-up one of the tests
+report-screenshots: ## Take the pictures of docs/images from the page REPORT, or from that of compare-demo
 	@.ci/browser
-	@$(if $(REPORT),true,VIBE_BRIDGE_REQUIRE_BROWSER=1 $(GO) test -count=1 -run TestInBrowser ./compare/page)
+	@$(if $(REPORT),true,$(MAKE) --no-print-directory compare-demo)
 	@mkdir -p docs/images
-	@node compare/page/browser/pictures.mjs $(or $(REPORT),build/screenshots/nogo.html) docs/images
+	@node compare/page/browser/pictures.mjs $(or $(REPORT),build/compare-demo/report.html) docs/images
 
 .PHONY: kafka
 kafka: ## Start Apache Kafka 4.3.1 on loopback (needs Java 17 and Maven), print its address

@@ -145,6 +145,7 @@ async function contents(page, r, longNames) {
     assert.equal(await item.locator('.name').textContent(), c.name, 'order of the checks');
     assert.equal(plain(await item.locator('.state').innerText()), c.ok ? 'passed' : 'failed', c.name);
     assert.deepEqual(await texts(item.locator('dt')), ['want', 'got']);
+    assert.deepEqual(await item.locator('dt').evaluateAll((all) => all.filter((e) => e.offsetHeight > 1.9 * parseFloat(getComputedStyle(e).fontSize)).map((e) => e.textContent)), [], c.name + ': a label is broken');
     assert.deepEqual(await item.locator('dd').allTextContents(), [c.want, c.got], c.name);
     assert.deepEqual(await item.locator('.why').allTextContents(), c.why ? [c.why] : [], c.name);
   }
