@@ -117,10 +117,8 @@ func (j *Judge) Entity(s Stream, row *rowpb.Row) (Finding, error) {
 	if readable {
 		j.cells(&f, s, left, right, parents)
 	}
-	if len(f.Differences) == 0 {
-		f.Late = j.late(s, left, right, parents)
-	}
 	if len(f.Differences) == settled {
+		f.Late = j.late(s, left, right, parents)
 		return f, nil
 	}
 	reason, quarantined, err := j.excuse(s, left, right, parents)

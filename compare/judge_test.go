@@ -441,6 +441,10 @@ func TestJudge(t *testing.T) {
 
 		{"in time", Orders, func(w *world) { w.judge.LateAfter = time.Hour }, "equal"},
 		{"late", Orders, func(w *world) { w.judge.LateAfter = time.Second }, "equal late"},
+		{"late, and said again", Orders, func(w *world) {
+			w.judge.LateAfter = time.Second
+			w.rows["orders/o1"].Right.Repeats = 1
+		}, "different duplicate late"},
 		{"late, for its event was", Orders, func(w *world) {
 			w.judge.LateAfter = time.Second
 			w.rows["events/e1"].Left.First.Time = w.rows["orders/o1"].Right.First.Time - 1

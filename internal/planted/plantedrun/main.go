@@ -120,8 +120,8 @@ func all(ctx context.Context, c config, stdout, stderr io.Writer) (err error) {
 // kinds prints a table, a line for each kind.
 func kinds(ctx context.Context, c config, stdout io.Writer) error {
 	began := time.Now()
-	// Events are many, so that every kind finds its entities.
-	s, err := planted.New(season.Config{Orders: c.orders, Events: max(c.orders/20, 1000), Seed: c.seed, Hostile: c.hostile}, found.Encoding)
+	// Events are so many that some are not sold, of which alone the events can be missing.
+	s, err := planted.New(season.Config{Orders: c.orders, Events: max(c.orders/8, 1000), Seed: c.seed, Hostile: c.hostile}, found.Encoding)
 	if err != nil {
 		return err
 	}
