@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/ticketscloud/vibe-bridge/compare"
+	"github.com/ticketscloud/vibe-bridge/compare/live"
 	"github.com/ticketscloud/vibe-bridge/internal/config"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 	"github.com/ticketscloud/vibe-bridge/processors"
@@ -27,10 +28,11 @@ type cutoverOptions struct {
 func newCutoverCommand(a *app) *cobra.Command {
 	var o cutoverOptions
 	cmd := &cobra.Command{
-		Use:   "cutover-check --config FILE --report FILE",
+		Use:   "cutover-check --config FILE [--report FILE]",
 		Short: "Say whether it is safe to switch: a comparison and the running bridge",
-		Long: `cutover-check takes the report of a comparison (compare once --out) and looks at the
-bridge that runs. It says GO only if
+		Long: `cutover-check takes the report of a comparison and looks at the bridge that runs. The
+report is what compare run has found last, or with --report one that compare once has
+written with --out. It says GO only if
 
   - the report says GO, is of this deployment and its slim topics, and is not older
     than cutover.max_report_age;
@@ -46,12 +48,12 @@ It reads all of the bridge's state and of its quarantine topic, and changes noth
 shows names of topics and groups, numbers and times, and nothing personal.
 
 Exit codes: 0 GO, 3 NO-GO, 2 it could not check, 1 it was interrupted.`,
-		Example: `  vibe-bridge cutover-check --config bridge.yaml --report report.json
+		Example: `  vibe-bridge cutover-check --config bridge.yaml
   vibe-bridge cutover-check --config bridge.yaml --report report.json --json`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.report == "" {
-				return refusef("no report: want --report, which compare once writes with --out")
+			if cmd.Flags().Changed("report") && o.report == "" {
+				return refusef("--report is empty: want a file that compare once has written with --out")
 			}
 			c, err := loadConfig(a, o.config, cmd.Flags())
 			if err != nil {
@@ -62,7 +64,7 @@ Exit codes: 0 GO, 3 NO-GO, 2 it could not check, 1 it was interrupted.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.config, "config", "", "configuration file (YAML)")
-	flags.StringVar(&o.report, "report", "", "report of a comparison (JSON)")
+	flags.StringVar(&o.report, "report", "", "report of compare once --out (default: what compare run has found last)")
 	flags.BoolVar(&o.json, "json", false, "print one JSON object")
 	config.BindFlags(flags)
 	showFlags(cmd, "config", "report", "json", "cutover-max-report-age", "cutover-max-lag", "cutover-max-parked-age", "cutover-max-parked", "cutover-max-quarantine-age")
@@ -70,13 +72,12 @@ Exit codes: 0 GO, 3 NO-GO, 2 it could not check, 1 it was interrupted.`,
 }
 
 func (o *cutoverOptions) run(ctx context.Context, a *app, c config.Config) error {
-	text, err := os.ReadFile(o.report)
-	if err != nil {
-		return refusef("--report: %w", err)
-	}
-	report, err := compare.ReadReport(text)
-	if err != nil {
-		return refusef("--report %s: %w", o.report, err)
+	report, err := o.readReport(ctx, c)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return err
 	}
 	now, err := readRunning(ctx, c)
 	switch {
@@ -101,6 +102,38 @@ func (o *cutoverOptions) run(ctx context.Context, a *app, c config.Config) error
 		return &codedError{code: codeChecks, err: errors.New("cutover-check: NO-GO: see above")}
 	}
 	return nil
+}
+
+// readReport is that of the file, or else of compare run.
+func (o *cutoverOptions) readReport(ctx context.Context, c config.Config) (*compare.Report, error) {
+	if o.report == "" {
+		report, err := lastReport(ctx, c)
+		if err != nil {
+			return nil, refusef("cutover-check: no report of compare run, and none is given with --report: %w", err)
+		}
+		return report, nil
+	}
+	text, err := os.ReadFile(o.report)
+	if err != nil {
+		return nil, refusef("--report: %w", err)
+	}
+	report, err := compare.ReadReport(text)
+	if err != nil {
+		return nil, refusef("--report %s: %w", o.report, err)
+	}
+	return report, nil
+}
+
+// lastReport is what all instances of compare run have found last.
+func lastReport(ctx context.Context, c config.Config) (*compare.Report, error) {
+	cfg, err := liveConfig(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := live.EnsureTopics(ctx, cfg, false); err != nil {
+		return nil, err
+	}
+	return live.ReadReport(ctx, cfg, time.Now())
 }
 
 // looksApart is how long after the first look at the lag the second one is.

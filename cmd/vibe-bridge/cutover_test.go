@@ -176,7 +176,7 @@ func TestCutoverCheckRefuses(t *testing.T) {
 	good := file("good.json", `{"version":1,"run":{"time":"2026-05-02T12:00:00Z"}}`)
 	away := file("away.yaml", "source: {brokers: [localhost:1]}\ntarget: {brokers: [localhost:1]}\nslim: {prefix: slim-}\nstate_dir: s\n")
 	for _, c := range []struct{ config, report, says string }{
-		{o.config, "", "no report: want --report"},
+		{o.config, "", "no report of compare run, and none is given with --report: "},
 		{o.config, filepath.Join(folder, "none.json"), "--report: open "},
 		{o.config, file("text.json", "GO"), "text.json: not a report: "},
 		{o.config, file("version.json", `{"version":7}`), "its version is 7, want 1"},
@@ -193,8 +193,24 @@ func TestCutoverCheckRefuses(t *testing.T) {
 			t.Errorf("%q: exit code %d: %s%s; want %d and %q", args, r.code, r.stdout, r.stderr, codeRefused, c.says)
 		}
 	}
-	r := runCommand("cutover-check", "--config", o.config, "--report", good, "extra")
+	r := runCommand("cutover-check", "--config", o.config, "--report=")
+	if r.code != codeRefused || !strings.Contains(r.stderr, "--report is empty") {
+		t.Errorf("exit code %d: %s", r.code, r.stderr)
+	}
+	r = runCommand("cutover-check", "--config", o.config, "--report", good, "extra")
 	if r.code != codeRefused || !strings.Contains(r.stderr, fmt.Sprintf("unexpected argument %q", "extra")) {
 		t.Errorf("exit code %d: %s", r.code, r.stderr)
+	}
+}
+
+// What was replayed does not count, whatever its age.
+func TestQuarantineFacts(t *testing.T) {
+	at := func(hour int) time.Time { return time.Date(2026, time.May, 2, hour, 0, 0, 0, time.UTC) }
+	list := processors.QuarantineList{Records: []*processors.Quarantined{{Time: at(3)}, {Time: at(1), Replayed: at(9)}, {Time: at(2)}, {Time: at(4)}}}
+	if got, want := quarantineFacts(list), (compare.QuarantineFacts{Known: true, Records: 3, Oldest: at(2)}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if got := quarantineFacts(processors.QuarantineList{}); got != (compare.QuarantineFacts{Known: true}) {
+		t.Errorf("of none: %+v", got)
 	}
 }

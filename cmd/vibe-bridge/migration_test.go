@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,111 +26,6 @@ import (
 	"github.com/ticketscloud/vibe-bridge/mapping"
 	"github.com/ticketscloud/vibe-bridge/processors"
 )
-
-// migrationPage is what TestMigration follows.
-const migrationPage = "../../docs/migration.md"
-
-// pageStep is something to do that a page says: a line of a block of commands, an item
-// of a numbered list, or a paragraph that begins with a bold word.
-type pageStep struct{ section, text string }
-
-func (s pageStep) command() bool { return strings.HasPrefix(s.text, "$ ") }
-
-var (
-	pageItem = regexp.MustCompile(`^(\d+\. |\*\*[^*]+\*\* ?)`)
-	// A command with flags in the middle of a text would not be run.
-	commandInText = regexp.MustCompile("`vibe-bridge [^`]* --?[^`]*`")
-)
-
-// parsePage gives the steps of a page in their order. Commands begin with "$ ".
-func parsePage(text string) (steps []pageStep, err error) {
-	section, fence := "", ""
-	for n, line := range strings.Split(text, "\n") {
-		switch {
-		case strings.HasPrefix(line, "```"):
-			switch {
-			case fence != "":
-				fence = ""
-			case line == "```sh":
-				fence = line
-			default:
-				return nil, fmt.Errorf("line %d: a block that is not ```sh: %s", n+1, line)
-			}
-		case fence != "":
-			if strings.HasSuffix(line, `\`) {
-				return nil, fmt.Errorf("line %d: a command of several lines", n+1)
-			}
-			if line != "" {
-				steps = append(steps, pageStep{section, "$ " + line})
-			}
-		case strings.HasPrefix(line, "## "):
-			section = strings.TrimPrefix(line, "## ")
-		case commandInText.MatchString(line):
-			return nil, fmt.Errorf("line %d: a command that is not in a ```sh block: %s", n+1, line)
-		case pageItem.MatchString(line):
-			steps = append(steps, pageStep{section, line})
-		}
-	}
-	if fence != "" {
-		return nil, errors.New("a block without an end")
-	}
-	return steps, nil
-}
-
-// rehearsed is what the test does for a step. A command's text is all of it, other texts
-// only have to begin so.
-type rehearsed struct {
-	section, text string
-	do            func() // of a command: after it was run
-}
-
-// drift says where a page and what is done differ; "" when they do not.
-func drift(page []pageStep, done []rehearsed) string {
-	for i := range max(len(page), len(done)) {
-		switch {
-		case i >= len(page):
-			return fmt.Sprintf("the page does not say: %s: %s", done[i].section, done[i].text)
-		case i >= len(done):
-			return fmt.Sprintf("the test does not do: %s: %s", page[i].section, page[i].text)
-		}
-		p, d := page[i], done[i]
-		same := p.text == d.text || !p.command() && strings.HasPrefix(p.text, d.text) && d.text != ""
-		if p.section != d.section || !same {
-			return fmt.Sprintf("the page says %s: %s\nthe test does %s: %s", p.section, p.text, d.section, d.text)
-		}
-	}
-	return ""
-}
-
-func TestPageAndRehearsalDriftApart(t *testing.T) {
-	const page = "# T\n\n## 1. A\n\n```sh\nx --y\nz\n```\n\ntext `vibe-bridge run`\n\n1. Stop it.\n\n**Look at** it.\n**Back:** no.\n\n## B\n"
-	steps, err := parsePage(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := []rehearsed{{"1. A", "$ x --y", nil}, {"1. A", "$ z", nil}, {"1. A", "1. Stop", nil}, {"1. A", "**Look at** it", nil}, {"1. A", "**Back:** no.", nil}}
-	if got := drift(steps, done); got != "" {
-		t.Error(got)
-	}
-	for i := range done {
-		if drift(steps, slices.Delete(slices.Clone(done), i, i+1)) == "" {
-			t.Errorf("without step %d of the test there is no difference", i)
-		}
-		if drift(slices.Delete(slices.Clone(steps), i, i+1), done) == "" {
-			t.Errorf("without step %d of the page there is no difference", i)
-		}
-	}
-	for _, other := range []rehearsed{{"1. A", "$ x", nil}, {"2. A", "$ x --y", nil}, {"1. A", "$ x --y --z", nil}} {
-		if drift(steps, append([]rehearsed{other}, done[1:]...)) == "" {
-			t.Errorf("%+v makes no difference", other)
-		}
-	}
-	for _, bad := range []string{"```\nx\n```\n", "```sh\nx\n", "```sh\nx \\\n  y\n```\n", "say `vibe-bridge verify --config x` now\n"} {
-		if _, err := parsePage(bad); err == nil {
-			t.Errorf("%q is taken", bad)
-		}
-	}
-}
 
 // TestMigration follows the page from the first line to the last, on real Kafka, beside
 // a consumer that imports what it is told to.
@@ -224,9 +119,14 @@ func (m *migration) steps() []rehearsed {
 	step("$ vibe-bridge compare once --config bridge.yaml --marks report.json --out again.json", m.sameDigest)
 
 	in("5. Compare for days")
-	step("$ "+nightlyLine, m.keepReport)
-	step("**Look at** the trend", func() { m.lookAtTrend(1) })
+	step("$ "+compareLine, nil)
+	step("**Look at** `vibe_bridge_compare_unexplained` and `vibe_bridge_compare_coverage`", m.awaitComparison)
+	step("$ vibe-bridge compare report --config bridge.yaml --html report.html", m.lookAtLiveReport)
+	step("$ vibe-bridge compare differences --config bridge.yaml", m.lookAtDifferences)
 	step("$ "+cutoverLine, m.cutoverSaysGo)
+	step("$ vibe-bridge compare once --config bridge.yaml --history results.ndjson --html report.html --out report.json", func() { m.keepReport(); m.lookAtTrend() })
+	step("$ "+cutoverLine+" --report report.json", m.cutoverSaysGo)
+	step("**Back:** stop it (SIGTERM)", m.stopComparisonAndStartAgain)
 
 	in("6. Switch the consumer")
 	step("1. Stop the consumer's import of the legacy streams", m.stopLegacy)
@@ -237,14 +137,15 @@ func (m *migration) steps() []rehearsed {
 	step("**Forth again:** as above", m.goForth)
 
 	in("7. Watch")
-	step("$ "+nightlyLine, m.keepReport)
 	step("$ "+cutoverLine, m.cutoverSaysGo)
-	step("**Look at** the same as in step 5", func() { m.lookAtTrend(2); m.chooseOrder() })
+	step("**Look at** the same as in step 5", func() { m.awaitComparison(); m.chooseOrder() })
+	step(`$ vibe-bridge compare show --config bridge.yaml --order "$ORDER"`, m.lookAtShown)
 	step(`$ vibe-bridge resync --config bridge.yaml --order "$ORDER"`, m.lookAtResent)
 	step("**Back:** as in step 6", nil) // has been done there
 
 	in("8. Turn the legacy reading off")
 	step("1. Delete the consumer's groups on the legacy topics", m.deleteLegacyGroup)
+	step("2. Stop `compare run`. Delete its groups and topics", m.deleteComparison)
 	return all
 }
 
@@ -252,8 +153,8 @@ func (m *migration) steps() []rehearsed {
 const (
 	createLine  = "vibe-bridge topics create --config bridge.yaml"
 	runLine     = "vibe-bridge run --config bridge.yaml"
-	nightlyLine = "vibe-bridge compare once --config bridge.yaml --history results.ndjson --html report.html --out report.json"
-	cutoverLine = "vibe-bridge cutover-check --config bridge.yaml --report report.json"
+	compareLine = `vibe-bridge compare run --config bridge.yaml --create-topics --listen "$LISTEN"`
+	cutoverLine = "vibe-bridge cutover-check --config bridge.yaml"
 )
 
 // runsOn tells the commands that do not end by themselves.
@@ -284,7 +185,7 @@ holds: {organizer: 2s, set: 2s}
 sweep_interval: 200ms
 takeover_repeat: 5s
 session_timeout: 10s
-compare: {grace: 3s}
+compare: {grace: 3s, audit_interval: 1s}
 http: {listen: "127.0.0.1:0"}
 `, target.Prefix, strings.Join(target.Addrs, ", "), m.path("state"), m.path("directory.json"))
 	if err := os.WriteFile(m.path("bridge.yaml"), []byte(text), 0o600); err != nil {
@@ -356,9 +257,9 @@ func (m *migration) line(line string) result {
 	return r
 }
 
-// environment has no variable of the program, and the order that is sent again.
+// environment has no variable of the program, and those that the page uses.
 func (m *migration) environment() []string {
-	return append(program(m.t.Context(), nil).Env, "ORDER="+m.order)
+	return append(program(m.t.Context(), nil).Env, "ORDER="+m.order, "LISTEN=127.0.0.1:0")
 }
 
 func (m *migration) startLine(line string) {
@@ -608,17 +509,75 @@ func (m *migration) sameDigest() {
 	}
 }
 
-// lookAtTrend wants a result for each night so far.
-func (m *migration) lookAtTrend(nights int) {
+// lookAtTrend wants the result in the file, and in the report.
+func (m *migration) lookAtTrend() {
 	m.t.Helper()
 	text, err := os.ReadFile(m.path("results.ndjson"))
-	if err != nil || bytes.Count(text, []byte("\n")) != nights || len(m.report.Trend) != nights {
-		m.t.Fatalf("%d results in the report, want %d; %v: %s", len(m.report.Trend), nights, err, text)
+	if err != nil || bytes.Count(text, []byte("\n")) != 1 || len(m.report.Trend) != 1 {
+		m.t.Fatalf("%d results in the report, want 1; %v: %s", len(m.report.Trend), err, text)
 	}
-	for _, p := range m.report.Trend {
-		if !p.Go || p.Violations != 0 || p.Unexplained != 0 {
-			m.t.Errorf("%+v", p)
+	if p := m.report.Trend[0]; !p.Go || p.Violations != 0 || p.Unexplained != 0 {
+		m.t.Errorf("%+v", p)
+	}
+}
+
+// awaitComparison waits until compare run has compared all that is in the slim topics, and looks at its metrics.
+func (m *migration) awaitComparison() {
+	m.t.Helper()
+	in := m.background[compareLine]
+	in.says("metrics, health and report", 1)
+	keys := map[string]bool{}
+	for _, r := range kafkatest.ReadAll(m.t, m.target.Addrs, m.cfg.Topics.Slim[mapping.Orders]) {
+		keys[string(r.Key)] = true
+	}
+	var r compare.Report
+	m.eventually(fmt.Sprint("GO, and ", len(keys), " orders compared"), func() bool {
+		in.alive()
+		code, body := get(m.t, "http://"+in.reportAddress()+"/report")
+		r = compare.Report{}
+		if code != http.StatusOK {
+			return false
 		}
+		if err := json.Unmarshal([]byte(body), &r); err != nil {
+			m.t.Fatal(err)
+		}
+		return r.Verdict.Go && slices.ContainsFunc(r.Streams, func(s compare.StreamCount) bool { return s.Stream == "orders" && s.Equal == int64(len(keys)) })
+	})
+	_, metrics := get(m.t, "http://"+in.reportAddress()+"/metrics")
+	for _, want := range []string{`vibe_bridge_compare_unexplained{stream="orders"} 0` + "\n", `vibe_bridge_compare_coverage{stream="orders"} 0.999`, "vibe_bridge_compare_verdict 1\n"} {
+		if !strings.Contains(metrics, want) {
+			m.t.Errorf("no %q in the metrics:\n%s", want, metrics)
+		}
+	}
+}
+
+func (m *migration) lookAtLiveReport() {
+	m.t.Helper()
+	m.says("GO  "+m.cfg.Topics.Name, "Compared continuously")
+	if page, err := os.ReadFile(m.path("report.html")); err != nil || !bytes.Contains(page, []byte(m.cfg.Topics.Name)) {
+		m.t.Errorf("%d bytes that are no page of it, %v", len(page), err)
+	}
+}
+
+func (m *migration) lookAtDifferences() {
+	m.t.Helper()
+	if m.last.stdout != "" {
+		m.t.Errorf("differences:\n%s", m.last.stdout)
+	}
+}
+
+func (m *migration) stopComparisonAndStartAgain() {
+	m.t.Helper()
+	m.stopLine(compareLine)
+	m.line(compareLine)
+	m.awaitComparison()
+}
+
+func (m *migration) lookAtShown() {
+	m.t.Helper()
+	m.says(m.order)
+	if !regexp.MustCompile(`(?m)^STATE +equal\b`).MatchString(m.last.stdout) {
+		m.t.Errorf("shows\n%s", m.last.stdout)
 	}
 }
 
@@ -684,6 +643,7 @@ func (m *migration) goForth() {
 	m.awaitSlimImport()
 	m.slim.wentOn()
 	m.lookAtConsumer()
+	m.awaitComparison() // what is new is pending at first
 }
 
 // chooseOrder takes the order of the last slim record.
@@ -728,4 +688,39 @@ func (m *migration) deleteLegacyGroup() {
 	if after := m.slim.entities(1); after <= before {
 		m.t.Errorf("%d orders were imported before, and %d now", before, after)
 	}
+}
+
+// deleteComparison leaves the bridge as it is.
+func (m *migration) deleteComparison() {
+	m.t.Helper()
+	m.stopLine(compareLine)
+	name := m.cfg.Topics.Name
+	groups, err := m.admin.ListGroups(m.t.Context())
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	topics, err := m.admin.ListTopics(m.t.Context())
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	own := func(names []string) []string {
+		return slices.DeleteFunc(names, func(s string) bool { return !strings.HasPrefix(s, name+"-compare-") && s != name+"-differences" })
+	}
+	deletedGroups, err := m.admin.DeleteGroups(m.t.Context(), own(groups.Groups())...)
+	if err == nil {
+		err = deletedGroups.Error()
+	}
+	if err != nil || len(deletedGroups) == 0 {
+		m.t.Errorf("deleted %d groups: %v", len(deletedGroups), err)
+	}
+	deletedTopics, err := m.admin.DeleteTopics(m.t.Context(), own(topics.Names())...)
+	if err == nil {
+		err = deletedTopics.Error()
+	}
+	if err != nil || len(deletedTopics) == 0 {
+		m.t.Errorf("deleted %d topics: %v", len(deletedTopics), err)
+	}
+	m.sell(moreOrders)
+	m.awaitSlimImport()
+	m.lookAtConsumer()
 }
