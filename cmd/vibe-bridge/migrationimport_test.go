@@ -117,6 +117,9 @@ func (i *imports) wentOn() {
 // await waits until two rounds that began after this call found nothing to do.
 func (i *imports) await(eventually func(string, func() bool)) {
 	i.t.Helper()
+	if i.cancel == nil {
+		i.t.Fatalf("%s does not run", i.group)
+	}
 	quiet, seen := 0, -1
 	eventually(i.group+" to have no lag", func() bool {
 		i.mu.Lock()
