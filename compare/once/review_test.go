@@ -493,17 +493,15 @@ func TestDeletedRecordsAreNoDifference(t *testing.T) {
 				legacy := history{t: rt}.draw()
 				w := bridged(rt, t, e, smallestLimit, true, legacy)
 				var gone [2][compare.Streams]bool
-				cut := func(list []taken, side Side) (kept []taken) {
-					begins := map[string]int64{}
+				cut := func(list []taken, side Side) (kept []taken) { // by time, as retention does
+					var begins [compare.Streams]int64
 					for _, r := range list {
-						at := fmt.Sprint(r.topic, r.record.Partition)
-						if _, known := begins[at]; !known {
-							begins[at] = rapid.SampledFrom([]int64{0, 0, 1, 2, 5}).Draw(rt, "begins")
+						if begins[r.stream] == 0 {
+							begins[r.stream] = 1 + rapid.SampledFrom([]int64{0, 0, 3000, 10000}).Draw(rt, "begins")
 						}
-						if begins[at] > 0 {
+						if r.record.Time < begins[r.stream] {
 							gone[side][r.stream] = true
-						}
-						if r.record.Offset >= begins[at] {
+						} else {
 							kept = append(kept, r)
 						}
 					}
