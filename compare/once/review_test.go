@@ -528,3 +528,65 @@ func TestDeletedRecordsAreNoDifference(t *testing.T) {
 		})
 	}
 }
+
+// What stands where a text or a number should be may be anything: its shape is shown.
+func TestSamplesOfWrongTypesAreMasked(t *testing.T) {
+	const personal = "Ivanova"
+	w, ids := spoiled(t, "order_missing", 1)
+	for i := range w.slim {
+		r := &w.slim[i].record
+		if w.slim[i].stream != compare.Orders || slices.Contains(ids, string(r.Key)) {
+			continue
+		}
+		var v map[string]any
+		if err := json.Unmarshal(r.Value, &v); err != nil {
+			t.Fatal(err)
+		}
+		holder := map[string]any{"holder": personal}
+		switch i % 4 {
+		case 0:
+			v["tickets"] = holder
+		case 1:
+			v["id"] = holder
+		case 2:
+			v["tickets"].([]any)[0].(map[string]any)["price_nominal"] = holder
+		default:
+			v["tickets"] = []any{personal}
+		}
+		r.Value, _ = json.Marshal(v)
+		if i%2 == 0 { // the same again with other bytes
+			again := w.slim[i]
+			again.record.Offset += 1_000_000
+			again.record.Value = append(slices.Clone(r.Value), ' ')
+			w.slim = append(w.slim, again)
+		}
+	}
+	e := open(t, w.options(t, vfs.NewMem()))
+	defer e.Close()
+	e.take(t, slices.Concat(w.legacy, w.slim, w.rest)...)
+	j := w.judging(t)
+	samples, err := e.Samples(t.Context(), e.judge(t, j).Totals.Samples, w.sampling(j.Judge.Directory))
+	if err != nil || len(samples) < 5 {
+		t.Fatalf("%+v, %v", samples, err)
+	}
+	text, err := json.Marshal(samples)
+	if err != nil || bytes.Contains(text, []byte(personal)) {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
+// Rows that are kept until they are written are bounded by what they hold, too.
+func TestLargeRowsAreWritten(t *testing.T) {
+	e := open(t, Options{Dir: "rows", FS: vfs.NewMem(), Form: formOf(plainJSON), Readers: [3]compare.Reader{Right: slimReader(t, formOf(plainJSON), plainJSON, false)}})
+	defer e.Close()
+	value := []byte(`{"tickets":[` + strings.Repeat(`{"id":"1"},`, 20_000) + `{"id":"2"}]}`)
+	for i := range 20 {
+		r := compare.Record{Place: compare.Place{Offset: int64(i)}, Key: fmt.Append(nil, i), Value: value}
+		if err := e.Take(Right, compare.Orders, "orders", &r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(e.store.sides); n > 10 {
+		t.Errorf("%d rows of 20,001 tickets are kept", n)
+	}
+}
