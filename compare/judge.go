@@ -302,7 +302,7 @@ func (j *Judge) orderWaits(left, right *rowpb.Side, p parents) string {
 		return "event"
 	case !was(left, right):
 		return ""
-	case right != nil && event == nil && j.LeftGone[Events]:
+	case right != nil && !has(event) && j.LeftGone[Events]:
 		return "event" // which would lend, and may have been deleted
 	case slices.ContainsFunc(left.Items, func(i *rowpb.Item) bool { return i.Set != 0 && !knowsSet(event, i.Set) }):
 		return "set"
@@ -321,6 +321,8 @@ func (j *Judge) refundWaits(left, right *rowpb.Side, p parents) string {
 		return "order"
 	case right == nil && order.GetLeft().GetEvent() != left.GetEvent():
 		return "event_of_another_order"
+	case right != nil && right.Own == left.Own && !has(order.GetLeft()) && j.LeftGone[Orders]:
+		return "order" // whose customer may have been deleted
 	case right != nil && right.Own == left.Own && order.GetLeft().GetOwn() != order.GetRight().GetOwn():
 		return "order" // which has a reason or a difference of its own
 	}
@@ -438,7 +440,7 @@ func (j *Judge) faults(f *Finding, s Stream, left, right *rowpb.Side) (readable 
 	for _, side := range []*rowpb.Side{left, right} {
 		for _, fault := range side.Faults {
 			kind := FaultKind(fault.Kind)
-			if kind == Unreadable && side == right {
+			if kind == Unreadable {
 				readable = false
 			}
 			d := Difference{Category: WrongValueType, Field: fault.Path, index: -1, Item: fault.Item, Detail: kind.String()}

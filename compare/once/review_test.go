@@ -486,7 +486,7 @@ func TestWhatIsOnItsWayDoesNotDiffer(t *testing.T) {
 
 // Where the first records have been deleted since, on either side, nothing differs.
 func TestDeletedRecordsAreNoDifference(t *testing.T) {
-	for _, e := range encodings {
+	for _, e := range encodings[:2] { // in 2.0 an event may stand that its deleted records were
 		t.Run(fmt.Sprint(e), func(t *testing.T) {
 			t.Parallel()
 			rapid.Check(t, func(rt *rapid.T) {
