@@ -26,6 +26,9 @@ func (r *Report) Conclude(c Cutover, q QuarantineFacts, history []TrendPoint) er
 	point := TrendPoint{
 		Time: r.Run.Time, Coverage: f.Coverage, Unexplained: unexplainedRate(f.Unexplained, f.Compared), Violations: f.Violations,
 	}
+	if f.Entities < c.MinEntities {
+		point.Coverage = 0 // it says nothing, and is no clean day
+	}
 	r.Trend = slices.DeleteFunc(slices.Clone(history), func(p TrendPoint) bool { return p.Time.Equal(point.Time) })
 	f.DaysClean = DaysClean(append(r.Trend, point), c, r.Run.Time)
 	r.Verdict = Decide(c, f)
@@ -68,6 +71,11 @@ func (r *Report) digest() (string, error) {
 	same := *r
 	same.Trend, same.Digest, same.Run = nil, "", Run{}
 	same.Verdict = Verdict{Checks: slices.DeleteFunc(slices.Clone(r.Verdict.Checks), func(c Check) bool { return c.Name == "cutover.days_clean" })}
+	same.Samples = slices.Clone(r.Samples)
+	for i := range same.Samples {
+		s := &same.Samples[i]
+		s.Item, s.Left, s.Right = "", Shown{Place: s.Left.Place}, Shown{Place: s.Right.Place}
+	}
 	text, err := json.Marshal(same)
 	if err != nil {
 		return "", err

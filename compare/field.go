@@ -105,13 +105,13 @@ var fields = func() (all [Streams][]Field) {
 	all[Orders] = append([]Field{
 		{Path: "id", Required: true},
 		{Path: "number", Required: true, Edition: 2},
-		{Path: "tickets", Required: true}, // the ids, in their order, separated by a space
+		{Path: "tickets", Required: true}, // the ids, in their order, separated by a space; those in them are %20
 	}, customer()...)
 	all[Refunds] = customer()
 	for i := range all[Refunds] {
 		all[Refunds][i].Borrowable = true
 	}
-	all[Refunds] = append(all[Refunds], Field{Path: "ticket_ids", Required: true}) // in their order, separated by a space
+	all[Refunds] = append(all[Refunds], Field{Path: "ticket_ids", Required: true}) // likewise
 	for s := Events; s < Streams; s++ {
 		all[s] = append(all[s], headers...)
 	}

@@ -253,10 +253,17 @@ func (j *Judge) excuse(s Stream, left, right *rowpb.Side, p parents) (reason str
 	if !j.Legacy {
 		return "", false, nil
 	}
+	// What was sent once may stand as it was sent, also where only what it borrows has grown too large (decision 6).
 	if word, named, _, err := j.Rows.Quarantined(s, left.GetNewest()); err != nil {
 		return "", false, err
-	} else if named && (right == nil || slices.Contains(left.Former, right.Own)) {
+	} else if named && was(left, right) {
 		return word, true, nil
+	}
+	if event := p.event.GetLeft(); s == Orders && right != nil && has(event) && was(left, right) {
+		// The bridge maps orders by the event as it was before.
+		if word, named, _, err := j.Rows.Quarantined(Events, event.GetNewest()); err != nil || named {
+			return word, named, err
+		}
 	}
 	switch s {
 	case Events:
@@ -295,6 +302,8 @@ func (j *Judge) orderWaits(left, right *rowpb.Side, p parents) string {
 		return "event"
 	case !was(left, right):
 		return ""
+	case right != nil && !has(event) && j.LeftGone[Events]:
+		return "event" // which would lend, and may have been deleted
 	case slices.ContainsFunc(left.Items, func(i *rowpb.Item) bool { return i.Set != 0 && !knowsSet(event, i.Set) }):
 		return "set"
 	case event.GetOrg() != "" && !has(p.partner.GetLeft()):
@@ -312,6 +321,8 @@ func (j *Judge) refundWaits(left, right *rowpb.Side, p parents) string {
 		return "order"
 	case right == nil && order.GetLeft().GetEvent() != left.GetEvent():
 		return "event_of_another_order"
+	case right != nil && right.Own == left.Own && !has(order.GetLeft()) && j.LeftGone[Orders]:
+		return "order" // whose customer may have been deleted
 	case right != nil && right.Own == left.Own && order.GetLeft().GetOwn() != order.GetRight().GetOwn():
 		return "order" // which has a reason or a difference of its own
 	}
@@ -429,7 +440,7 @@ func (j *Judge) faults(f *Finding, s Stream, left, right *rowpb.Side) (readable 
 	for _, side := range []*rowpb.Side{left, right} {
 		for _, fault := range side.Faults {
 			kind := FaultKind(fault.Kind)
-			if kind == Unreadable && side == right {
+			if kind == Unreadable {
 				readable = false
 			}
 			d := Difference{Category: WrongValueType, Field: fault.Path, index: -1, Item: fault.Item, Detail: kind.String()}

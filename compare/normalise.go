@@ -82,10 +82,10 @@ func milliseconds(m *legacyMessage, in []legacyField) string {
 	return ""
 }
 
-// joined are the texts of all items, without the empty ones, separated by a space.
+// joined are the ids of all items, without the empty ones, separated by a space.
 func joined(m *legacyMessage, in []legacyField) string {
 	if len(m.items) == 1 {
-		return m.items[0][in[0].slot].text
+		return listedID(m.items[0][in[0].slot].text)
 	}
 	size := 0
 	for _, item := range m.items {
@@ -94,7 +94,7 @@ func joined(m *legacyMessage, in []legacyField) string {
 	var all strings.Builder
 	all.Grow(size)
 	for _, item := range m.items {
-		text := item[in[0].slot].text
+		text := listedID(item[in[0].slot].text)
 		if all.Len() > 0 && text != "" {
 			all.WriteByte(' ')
 		}
@@ -102,6 +102,17 @@ func joined(m *legacyMessage, in []legacyField) string {
 	}
 	return all.String()
 }
+
+// listedID is an id as a list has it, which a space separates from the next: ids are
+// opaque, and may have one.
+func listedID(id string) string {
+	if !strings.ContainsAny(id, " %") {
+		return id
+	}
+	return listEscape.Replace(id)
+}
+
+var listEscape = strings.NewReplacer(" ", "%20", "%", "%25")
 
 // eventStatus are the words of the contract. One that it does not name is paused.
 func eventStatus(m *legacyMessage, in []legacyField) string {

@@ -52,7 +52,8 @@ type Report struct {
 	// Trend are earlier results, the oldest first, and this one at last.
 	Trend []TrendPoint `json:"trend,omitempty"`
 
-	// Digest is of all of the above but the trend, and what the verdict makes of it.
+	// Digest is of all of the above but the trend, what the verdict makes of it, and the
+	// texts of samples, whose records may be gone the next time.
 	Digest string `json:"digest"`
 
 	Run Run `json:"run"`
@@ -106,7 +107,8 @@ type StreamCount struct {
 	Quarantined map[string]int64 `json:"quarantined"`
 
 	// Coverage is the share compared of those that are to be: (Equal + Different) ÷
-	// (Equal + Different + pending + undecidable); 1 when there are none.
+	// (Equal + Different + pending + undecidable); 1 when there are none, but 0 where all
+	// that there is went to quarantine.
 	Coverage float64 `json:"coverage"`
 }
 

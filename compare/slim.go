@@ -138,6 +138,7 @@ type slimSchema struct {
 	drop, dropItem []int
 
 	start, finish, offset, category, zone, lat, lon, name, firstName, lastName int // of Fields; -1
+	organizerName, legalName, legalAddress                                     int // likewise; those of legals lie beside each other
 }
 
 type slimHeader struct {
@@ -165,6 +166,7 @@ func newSlimSchema(s Stream, o SlimOptions) *slimSchema {
 	}
 	for path, index := range map[string]*int{
 		"start_at": &schema.start, "finish_at": &schema.finish, "offset": &schema.offset, "category": &schema.category,
+		"organizer.name": &schema.organizerName, "organizer.legals.name": &schema.legalName, "organizer.legals.address": &schema.legalAddress,
 		"timezone": &schema.zone, "venue.lat": &schema.lat, "venue.lon": &schema.lon,
 		"customer.name": &schema.name, "customer.first_name": &schema.firstName, "customer.last_name": &schema.lastName,
 	} {

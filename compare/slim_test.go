@@ -161,7 +161,7 @@ func TestSlimRoundTrip(t *testing.T) {
 				f := g.refund(t)
 				r.Read(Refunds, slimRecordOf(enc, "r1", slim.AppendRefund(nil, enc, f)), &sheet)
 				want := g.wantCustomer(f.Customer)
-				want["ticket_ids"] = strings.Join(f.TicketIDs, " ")
+				want["ticket_ids"] = listedIDs(f.TicketIDs)
 				compareSheet(t, Refunds, &sheet, withHeaders(enc, want))
 			}
 		}))
@@ -316,7 +316,7 @@ func (g slimDraw) wantOrder(o *slim.Order) map[string]string {
 			want[fmt.Sprintf("%d.%s", i, name)] = text
 		}
 	}
-	want["tickets"] = strings.Join(ids, " ")
+	want["tickets"] = listedIDs(ids)
 	return want
 }
 
@@ -972,4 +972,14 @@ func BenchmarkSlimReader(b *testing.B) {
 			}
 		})
 	}
+}
+
+// listedIDs are ids as a cell has them.
+func listedIDs(ids []string) string {
+	escape := strings.NewReplacer("%", "%25", " ", "%20")
+	var all []string
+	for _, id := range ids {
+		all = append(all, escape.Replace(id))
+	}
+	return strings.Join(all, " ")
 }

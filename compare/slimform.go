@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -49,7 +50,7 @@ var categoriesOf1 = map[string]string{
 	"circus": "show", "games": "other", "musical": "theater", "standup": "show", "workshop": "other", "development": "develpoment",
 }
 
-// eventTo1 makes times and the category of an event of edition 2.0 those of 1.0.
+// eventTo1 makes times, the category and the legal name of an event of edition 2.0 those of 1.0.
 func eventTo1(schema *slimSchema, cells []Cell) {
 	if word, ok := categoriesOf1[cells[schema.category].Text]; ok {
 		cells[schema.category].Text = word
@@ -61,6 +62,9 @@ func eventTo1(schema *slimSchema, cells []Cell) {
 	}
 	if cells[schema.start].Text == "" {
 		cells[schema.start].Text = cells[schema.finish].Text
+	}
+	if legals := cells[schema.legalName : schema.legalAddress+1]; legals[0].Text == "" && slices.ContainsFunc(legals, func(c Cell) bool { return c.Text != "" }) {
+		legals[0].Text = cells[schema.organizerName].Text // as 1.0 fills it in
 	}
 }
 

@@ -125,6 +125,8 @@ type slimWalker struct {
 	schema *slimSchema
 	sheet  *Sheet
 	itemID string // of the ticket at hand
+
+	strangers int // unknown fields
 }
 
 func (w *slimWalker) fault(cell int, kind FaultKind) {
@@ -143,7 +145,7 @@ func (w *slimWalker) object(n *slimNode, cells []Cell) {
 		}
 		child := n.find(name, next)
 		if child < 0 {
-			w.sheet.Faults = append(w.sheet.Faults, Fault{Field: w.fieldsAt(n), Kind: Unknown, Path: n.path + shownName(name)})
+			w.unknown(n, name)
 			w.skip()
 			continue
 		}
@@ -161,6 +163,18 @@ func (w *slimWalker) object(n *slimNode, cells []Cell) {
 			w.missing(&n.children[i])
 		}
 	}
+}
+
+// unknown notes a field that there is not. A record may have any number of them.
+func (w *slimWalker) unknown(n *slimNode, name string) {
+	path := n.path + shownName(name)
+	switch w.strangers++; {
+	case w.strangers == mostFields:
+		path = otherFields
+	case w.strangers > mostFields:
+		return
+	}
+	w.sheet.Faults = append(w.sheet.Faults, Fault{Field: w.fieldsAt(n), Kind: Unknown, Path: path})
 }
 
 // fieldsAt is the Field of a fault in a field that there is not.
@@ -273,7 +287,7 @@ func (w *slimWalker) list(n *slimNode) string {
 	var room [8]string
 	ids := room[:0]
 	for w.more(']') {
-		ids = append(ids, w.element(n))
+		ids = append(ids, listedID(w.element(n)))
 	}
 	if len(ids) == 0 {
 		w.fault(n.cell, Missing)

@@ -170,7 +170,7 @@ func (p *protoFields) order(m *vibev1.Order) {
 	p.must("id", m.GetId())
 	ids := make([]string, len(m.GetTickets()))
 	for i, t := range m.GetTickets() {
-		ids[i] = t.GetId()
+		ids[i] = listedID(t.GetId())
 	}
 	tickets := p.at("tickets")
 	p.cells[tickets].Text = strings.Join(ids, " ")
@@ -212,15 +212,17 @@ func (p *protoFields) refund(m *vibev1.Refund) {
 	p.customer(c.GetEmail(), c.GetPhone(), c.GetName())
 	p.known(c)
 	i := p.at("ticket_ids")
-	p.cells[i].Text = strings.Join(m.GetTicketIds(), " ")
 	if len(m.GetTicketIds()) == 0 {
 		p.fault(i, Missing)
 	}
-	for _, id := range m.GetTicketIds() {
+	ids := make([]string, len(m.GetTicketIds()))
+	for n, id := range m.GetTicketIds() {
 		if id == "" {
 			p.fault(i, Missing)
 		}
+		ids[n] = listedID(id)
 	}
+	p.cells[i].Text = strings.Join(ids, " ")
 }
 
 func (p *protoFields) customer(email, phone, name string) {

@@ -372,7 +372,8 @@ func addUp(into *map[string]int64, from map[string]int64) {
 // Compared are the entities of a stream that were.
 func (c *StreamTotals) Compared() int64 { return c.Equal + c.Different }
 
-// Coverage is the share compared of those that are to be; 1 when there are none.
+// Coverage is the share compared of those that are to be; 1 when there are none, but 0
+// where all that there is went to quarantine.
 func (c *StreamTotals) Coverage() float64 {
 	of := c.Compared()
 	for _, m := range []map[string]int64{c.Pending, c.Undecidable} {
@@ -380,7 +381,10 @@ func (c *StreamTotals) Coverage() float64 {
 			of += n
 		}
 	}
-	if of == 0 {
+	switch {
+	case of == 0 && len(c.Quarantined) > 0:
+		return 0
+	case of == 0:
 		return 1
 	}
 	return float64(c.Compared()) / float64(of)

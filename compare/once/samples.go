@@ -146,7 +146,15 @@ func (r *sampler) texts(s compare.Stream, ref compare.SampleRef, left, right sai
 			texts[i] = r.text(s, of, item, index, list[index])
 		}
 	}
-	return texts, list[index].Personal
+	return texts, list[index].Personal || faulty(left.sheet, index, ref.Item) || faulty(right.sheet, index, ref.Item)
+}
+
+// faulty tells whether a value is not what its field should be: then it may be anything,
+// also something personal. item is 0 for a field of the record itself.
+func faulty(sheet *compare.Sheet, index int, item uint64) bool {
+	return sheet != nil && slices.ContainsFunc(sheet.Faults, func(f compare.Fault) bool {
+		return f.Field == index && compare.ItemDigest(f.Item) == item
+	})
 }
 
 // wholes are the fields in which two records differ, those that are personal by their
@@ -166,7 +174,7 @@ func (r *sampler) wholes(s compare.Stream, left, right said) (texts [2]string) {
 		if l == r || !form.Has(field) {
 			continue
 		}
-		if field.Personal {
+		if field.Personal || faulty(left.sheet, i, 0) || faulty(right.sheet, i, 0) {
 			l, r = shape(l), shape(r)
 		}
 		for n, text := range []string{l, r} {

@@ -26,6 +26,8 @@ const (
 	// So many changed rows are kept until they are written, in one batch with the
 	// positions that they stand for. Events and partners change many times in a row.
 	mostPending = 4096
+	// So many tickets, facts and faults, about 200 bytes each, as some rows have thousands.
+	mostPendingParts = 200_000
 )
 
 // The database holds, by the first byte of a key:
@@ -47,9 +49,16 @@ const (
 type store struct {
 	db      *pebble.DB
 	cache   *pebble.Cache
-	sides   map[string]*rowpb.Side // changed since the last commit
+	sides   map[string]changedSide // since the last commit
+	parts   int                    // of all of them
 	noted   map[string]note        // likewise
 	scratch []byte
+}
+
+// changedSide is one that is not written yet.
+type changedSide struct {
+	side  *rowpb.Side
+	parts int // tickets, facts and faults
 }
 
 func openStore(dir string, fs vfs.FS) (*store, error) {
@@ -66,7 +75,7 @@ func openStore(dir string, fs vfs.FS) (*store, error) {
 		cache.Unref()
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
-	return &store{db: db, cache: cache, sides: map[string]*rowpb.Side{}, noted: map[string]note{}}, nil
+	return &store{db: db, cache: cache, sides: map[string]changedSide{}, noted: map[string]note{}}, nil
 }
 
 func (s *store) close() error {
@@ -102,8 +111,8 @@ func parseRow(key []byte) (id string, side Side, ok bool) {
 
 // side is nil where there is none. Whoever changes it calls put.
 func (s *store) side(key []byte) (*rowpb.Side, error) {
-	if side, ok := s.sides[string(key)]; ok {
-		return side, nil
+	if changed, ok := s.sides[string(key)]; ok {
+		return changed.side, nil
 	}
 	value, closer, err := s.db.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
@@ -123,10 +132,16 @@ func decodeSide(value []byte, closer io.Closer) (*rowpb.Side, error) {
 	return side, nil
 }
 
-func (s *store) put(key []byte, side *rowpb.Side) { s.sides[string(key)] = side }
+func (s *store) put(key []byte, side *rowpb.Side) {
+	parts := len(side.GetItems()) + len(side.GetFacts()) + len(side.GetFaults())
+	s.parts += parts - s.sides[string(key)].parts
+	s.sides[string(key)] = changedSide{side, parts}
+}
 
 // full: it is time for a commit.
-func (s *store) full() bool { return len(s.sides)+len(s.noted) >= mostPending }
+func (s *store) full() bool {
+	return len(s.sides)+len(s.noted) >= mostPending || s.parts >= mostPendingParts
+}
 
 // commit writes what was put, and progress with it. It does not wait for the disk:
 // what a power loss takes is read again.
@@ -136,8 +151,8 @@ func (s *store) commit(p *progress) error {
 		return err
 	}
 	batch := s.db.NewBatch()
-	for key, side := range s.sides {
-		if s.scratch, err = (proto.MarshalOptions{}).MarshalAppend(s.scratch[:0], side); err != nil {
+	for key, changed := range s.sides {
+		if s.scratch, err = (proto.MarshalOptions{}).MarshalAppend(s.scratch[:0], changed.side); err != nil {
 			return fmt.Errorf("write a row: %w", err)
 		}
 		if err := batch.Set([]byte(key), s.scratch, nil); err != nil {
@@ -156,6 +171,7 @@ func (s *store) commit(p *progress) error {
 		return fmt.Errorf("write rows: %w", err)
 	}
 	clear(s.sides)
+	s.parts = 0
 	clear(s.noted)
 	return nil
 }
