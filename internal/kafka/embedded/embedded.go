@@ -10,7 +10,9 @@
 //   - it does not enforce min.insync.replicas: every broker is in sync for as long as the process lives;
 //   - it answers a wrong password by closing the connection, where Kafka says that the login failed;
 //   - offsets of a group that nobody joined yet are GROUP_ID_NOT_FOUND, where Kafka says that there are none;
-//   - sarama does not read past transaction markers in it.
+//   - sarama does not read past transaction markers in it;
+//   - a group member whose connection ends while it waits to be let in is not forgotten: it holds its partitions for ever,
+//     and holds up every rebalance for as long as the coordinator waits.
 package embedded
 
 import (
