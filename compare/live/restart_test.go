@@ -48,6 +48,9 @@ func TestInstancesComeAndGo(t *testing.T) {
 		dirs := []string{t.TempDir(), t.TempDir()}
 		a, b := w.start(dirs[0]), w.start(dirs[1])
 		w.read(w.cfg.Name+"-compare-intake-left-orders", 100)
+		if target.Embedded != nil {
+			w.joined(a, b) // see package embedded on members that die while they join
+		}
 		w.kill(a)
 		w.same(b)
 		a = w.start(dirs[0])
@@ -78,6 +81,23 @@ func TestInstancesComeAndGo(t *testing.T) {
 		}
 	})
 }
+
+// joined waits until all groups of all instances have sessions, so that nobody is joining.
+func (w *world) joined(all ...*instance) {
+	w.t.Helper()
+	kafkatest.Eventually(w.t, "all groups joined", func() bool {
+		for _, in := range all {
+			for _, reason := range in.NotReady() {
+				if reason != readingUp {
+					return false
+				}
+			}
+		}
+		return true
+	})
+}
+
+const readingUp = "reading up: nothing is judged before everything that there was has been read once"
 
 // read waits until a group has committed so many records.
 func (w *world) read(group string, records int64) {
