@@ -148,3 +148,19 @@ func TestDigestIsWithoutWhatIsGone(t *testing.T) {
 		t.Error("digests depend on what is gone, or do not on where samples are")
 	}
 }
+
+// Reasons come from the headers of another topic: there may be any number of them.
+func TestManyReasons(t *testing.T) {
+	tally := &Tally{}
+	for i := range 1000 {
+		tally.Add(Orders, "1", &rowpb.Row{}, Finding{State: IsQuarantined, Reason: strings.Repeat("x", i)})
+	}
+	var all int64
+	counts := tally.Totals().Streams["orders"].Quarantined
+	for _, n := range counts {
+		all += n
+	}
+	if len(counts) > mostFields+1 || all != 1000 {
+		t.Errorf("%d of %d reasons", all, len(counts))
+	}
+}

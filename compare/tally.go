@@ -9,8 +9,8 @@ import (
 	"github.com/ticketscloud/vibe-bridge/compare/rowpb"
 )
 
-// mostFields bounds how many different fields a stream and category are counted by:
-// records may have any number of unknown ones.
+// mostFields bounds how many different fields a stream and category are counted by, and
+// reasons: records may have any number of unknown ones.
 const mostFields = 100
 
 // otherFields stands for those beyond mostFields.
@@ -138,6 +138,9 @@ func (t *Tally) Add(s Stream, id string, row *rowpb.Row, f Finding) {
 func count(m *map[string]int64, reason string) {
 	if *m == nil {
 		*m = map[string]int64{}
+	}
+	if _, known := (*m)[reason]; !known && len(*m) >= mostFields {
+		reason = otherFields
 	}
 	(*m)[reason]++
 }

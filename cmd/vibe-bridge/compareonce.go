@@ -341,6 +341,9 @@ func readHistory(path string) ([]compare.TrendPoint, error) {
 		if err != nil {
 			return nil, refusef("--history %s: after %s: not a line of results: %w", path, count(len(points), "result"), err)
 		}
+		if point.Time.IsZero() {
+			return nil, refusef("--history %s: after %s: not a line of results: it has no time", path, count(len(points), "result"))
+		}
 		points = append(points, point)
 	}
 }
