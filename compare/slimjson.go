@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -348,19 +349,32 @@ func itemFaults(into *Sheet, id string, before, tickets int) {
 	}
 }
 
-// shownName is an unknown field's name as it may be shown.
+// shownName is an unknown field's name as it may be shown: as it is when it looks like the name of a field. Of any
+// other only the shape is, 9 for a digit and a or A for a letter: a record may have phones or addresses for names.
 func shownName(name string) string {
 	const most = 40
+	if len(name) <= most && fieldName.MatchString(name) {
+		return name
+	}
 	var b strings.Builder
 	n := 0
 	for _, r := range name {
 		if n++; n > most {
 			break
 		}
-		if !unicode.IsPrint(r) {
+		switch {
+		case unicode.IsDigit(r):
+			r = '9'
+		case unicode.IsUpper(r):
+			r = 'A'
+		case unicode.IsLetter(r) || unicode.IsMark(r):
+			r = 'a'
+		case r >= utf8.RuneSelf || !unicode.IsPrint(r):
 			r = '?'
 		}
 		b.WriteRune(r)
 	}
 	return b.String()
 }
+
+var fieldName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
