@@ -342,6 +342,9 @@ func (p *expectedParser) rule(n *yaml.Node, e *Expected) error {
 			return p.errorf(n, "a rule without %s", required.key)
 		}
 	}
+	if len(r.Streams)+len(r.Categories)+len(r.Fields)+len(r.IDs) == 0 {
+		return p.errorf(n, "the rule %s would explain every difference: name its streams, categories, fields or ids", r.ID)
+	}
 	for _, other := range e.Rules {
 		if other.ID == r.ID {
 			return p.errorf(n, "the rule %s occurs twice, first in line %d", r.ID, other.line)

@@ -40,6 +40,7 @@ expected:
     owner: sales
     reason: until the summer
     expires: 2026-06-30
+    streams: [events, orders, refunds]
 `
 
 func readIDs(path string) ([]byte, error) {
@@ -118,7 +119,8 @@ func TestExpectedErrors(t *testing.T) {
 		{head + "    who: d\n", `f.yaml:6: "who": there is no such key`},
 		{head + "    <<: {}\n", `f.yaml:6: "<<": there is no such key`},
 		{head + "    owner: d\n", `f.yaml:6: "owner" occurs twice`},
-		{head + "  - id: a\n    owner: b\n    reason: c\n    expires: 2026-12-31\n", "f.yaml:6: the rule a occurs twice, first in line 2"},
+		{head + "    streams: [events]\n  - id: a\n    owner: b\n    reason: c\n    expires: 2026-12-31\n    streams: [events]\n", "f.yaml:7: the rule a occurs twice, first in line 2"},
+		{head, "f.yaml:2: the rule a would explain every difference"},
 		{strings.Replace(head, "id: a", "id: A b", 1), `f.yaml:2: id "A b": want small letters`},
 		{strings.Replace(head, "  - id: a\n    owner", "  - owner", 1), "f.yaml:2: a rule without id"},
 		{strings.Replace(head, "    owner: b\n", "", 1), "f.yaml:2: a rule without owner"},
