@@ -59,7 +59,7 @@ func TestNames(t *testing.T) {
 		{"Анна Петрович", "Анна Петрович", "Анна", "Петрович"},
 		{"Jean\u00a0van Dam", "Jean van Dam", "Jean", "van Dam"},
 	} {
-		first, last := dividedName(c.name)
+		first, last := splitName(c.name)
 		if whole := collapsed(c.name); whole != c.whole || first != c.first || last != c.last {
 			t.Errorf("%q: %q, and %q, %q", c.name, whole, first, last)
 		}

@@ -36,11 +36,11 @@ var normalisers = map[string]normaliser{
 	"phone":          {takes: []legacyKind{kindText}, text: func(m *legacyMessage, in []legacyField) string { return m.e164(m.of(in[0]).text) }},
 	"collapsed":      {takes: []legacyKind{kindText}, text: func(m *legacyMessage, in []legacyField) string { return collapsed(m.of(in[0]).text) }},
 	"first_name": {takes: []legacyKind{kindText}, text: func(m *legacyMessage, in []legacyField) string {
-		first, _ := dividedName(m.of(in[0]).text)
+		first, _ := splitName(m.of(in[0]).text)
 		return first
 	}},
 	"last_name": {takes: []legacyKind{kindText}, text: func(m *legacyMessage, in []legacyField) string {
-		_, last := dividedName(m.of(in[0]).text)
+		_, last := splitName(m.of(in[0]).text)
 		return last
 	}},
 
@@ -244,28 +244,4 @@ func collapsed(text string) string {
 		return words[0]
 	}
 	return strings.Join(words, " ")
-}
-
-// dividedName is a whole name as edition 2.0 has it: "Last First Patronymic" without
-// the patronymic, any other as it stands.
-func dividedName(name string) (first, last string) {
-	words := strings.Fields(name)
-	if endsInPatronymic(words) {
-		return words[1], words[0]
-	}
-	if len(words) == 0 {
-		return "", ""
-	}
-	return words[0], strings.Join(words[1:], " ")
-}
-
-func endsInPatronymic(words []string) bool {
-	if len(words) < 3 {
-		return false
-	}
-	end := strings.ToLower(words[len(words)-1])
-	if len(words) == 4 {
-		return end == "оглы" || end == "кызы"
-	}
-	return len(words) == 3 && (strings.HasSuffix(end, "ич") || strings.HasSuffix(end, "вна") || strings.HasSuffix(end, "чна"))
 }
