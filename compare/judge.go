@@ -486,11 +486,11 @@ func (j *Judge) resolve(left *rowpb.Side, item *rowpb.Item, i int, field Field, 
 	case PartnerName:
 		return j.organizerName(left, p)
 	case EventOrg:
-		return borrowed(fact(p.event.GetLeft(), idDigest("org")))
+		return borrowed(fact(p.event.GetLeft(), orgKey))
 	case Set:
 		return borrowed(fact(p.event.GetLeft(), setFact(item.Set, field.Path)))
 	case Currency:
-		return borrowed(fact(p.partner.GetLeft(), idDigest("currency")))
+		return borrowed(fact(p.partner.GetLeft(), currencyKey))
 	case OrderCell:
 		if order := p.order.GetLeft(); has(order) {
 			return cellAt(order.Cells, indexOf(fields[Orders], field.Path))
@@ -530,10 +530,13 @@ func (j *Judge) Resolved(s Stream, side *rowpb.Side) (*rowpb.Side, error) {
 
 var organizerNameField = indexOf(fields[Events], "organizer.name")
 
+// Keys of facts that every entity is asked for.
+var orgKey, currencyKey, organizerNameKey = idDigest("org"), idDigest("currency"), idDigest("organizer.name")
+
 // organizerName is the partner's, or else what the event has itself.
 func (j *Judge) organizerName(event *rowpb.Side, p parents) uint32 {
 	if sourceAt(event.Sources, organizerNameField) == Partner {
-		if digest, known := fact(p.partner.GetLeft(), idDigest("organizer.name")); known && digest != 0 {
+		if digest, known := fact(p.partner.GetLeft(), organizerNameKey); known && digest != 0 {
 			return digest
 		}
 	}

@@ -11,8 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,6 +19,7 @@ import (
 	"github.com/ticketscloud/vibe-bridge/compare/once"
 	"github.com/ticketscloud/vibe-bridge/compare/page"
 	"github.com/ticketscloud/vibe-bridge/internal/config"
+	"github.com/ticketscloud/vibe-bridge/internal/resident"
 )
 
 type compareOnceOptions struct {
@@ -122,7 +121,7 @@ func (o *compareOnceOptions) run(ctx context.Context, a *app, c config.Config) e
 	}
 	report.Run.Seconds = time.Since(began).Seconds()
 	report.Run.RecordsPerSecond = float64(work.read) / work.seconds
-	report.Run.PeakMemory = peakMemory()
+	report.Run.PeakMemory = resident.Peak()
 	if err := report.Conclude(cutoverOf(c.Cutover), work.result.Quarantine, history); err != nil {
 		return fmt.Errorf("compare: %w", err)
 	}
@@ -375,22 +374,4 @@ func addHistory(path string, r *compare.Report) error {
 		return errors.Join(err, file.Close())
 	}
 	return nil
-}
-
-// peakMemory is the most that the process has had resident; 0 where the system does not say.
-func peakMemory() int64 {
-	text, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
-			if err != nil {
-				return 0
-			}
-			return kib << 10
-		}
-	}
-	return 0
 }

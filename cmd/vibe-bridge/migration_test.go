@@ -44,7 +44,7 @@ func TestMigration(t *testing.T) {
 		t.Fatalf("%s and this test differ:\n%s", migrationPage, found)
 	}
 	if testing.Short() {
-		t.Skip("takes a minute or two")
+		t.Skip("takes a minute or two: runs without -short")
 	}
 	t.Parallel()
 	m.prepare(kafkatest.Kafka(t))

@@ -17,7 +17,7 @@ import (
 // browser/report.mjs. Pages and screenshots stay in build/screenshots.
 func TestInBrowser(t *testing.T) {
 	if testing.Short() && os.Getenv("VIBE_BRIDGE_REQUIRE_BROWSER") != "1" {
-		t.Skip("the browser tests are not part of the short form")
+		t.Skip("the browser tests are not part of the short form: they run without -short, or with VIBE_BRIDGE_REQUIRE_BROWSER=1")
 	}
 	for _, missing := range []error{found("node"), found(chromium()), have("browser/node_modules/playwright-core/package.json")} {
 		if missing == nil {

@@ -32,7 +32,7 @@ var planted = []chaos.Fault{
 func fixedRun(t *testing.T, c chaos.Config) (chaos.Summary, error) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("takes a minute and a half")
+		t.Skip("takes a minute and a half: runs without -short")
 	}
 	root, err := localkafka.Root(".")
 	if err != nil {

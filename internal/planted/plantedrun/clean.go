@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/ticketscloud/vibe-bridge/internal/planted"
 	"github.com/ticketscloud/vibe-bridge/internal/planted/found"
 	"github.com/ticketscloud/vibe-bridge/internal/recordfile"
+	"github.com/ticketscloud/vibe-bridge/internal/resident"
 	"github.com/ticketscloud/vibe-bridge/internal/season"
 )
 
@@ -112,7 +112,7 @@ func compareClean(ctx context.Context, c config, e *once.Engine, in io.Reader, s
 		}
 	}
 	fmt.Fprintf(stdout, "taken in %.1f s (%.0f records/s), judged in %.1f s (%.0f entities/s), %.1f s with the reading of the records, peak memory %d MiB\n\n",
-		taking.Seconds(), float64(records)/taking.Seconds(), judging.Seconds(), float64(compared)/judging.Seconds(), time.Since(began).Seconds(), peakMemory()>>20)
+		taking.Seconds(), float64(records)/taking.Seconds(), judging.Seconds(), float64(compared)/judging.Seconds(), time.Since(began).Seconds(), resident.Peak()>>20)
 	if len(wrong) > 0 {
 		return errors.New(strings.Join(wrong, "; "))
 	}
@@ -132,19 +132,4 @@ func next(r *recordfile.Reader, batch []recordfile.Record) (_ []recordfile.Recor
 		batch = append(batch, record)
 	}
 	return batch, false, nil
-}
-
-// peakMemory is the most that the process has had resident; 0 where the system does not say.
-func peakMemory() int64 {
-	text, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kib, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
-			return kib << 10
-		}
-	}
-	return 0
 }
