@@ -270,7 +270,7 @@ func (b *Bridge) processor(g *group, graph *goka.GroupGraph, inputs kafka.Cluste
 	}
 	p, err := goka.NewProcessor(inputs.Brokers, graph,
 		goka.WithClientID(inputs.ClientID),
-		goka.WithHasher(newPrefixHasher),
+		goka.WithHasher(kafka.NewPrefixHasher),
 		goka.WithNilHandling(goka.NilProcess),
 		goka.WithLogger(gokaLogger{b.log.With("group", string(g.name))}),
 		goka.WithStorageBuilder(g.fenced(b.stores.Builder())),

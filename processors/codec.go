@@ -4,21 +4,11 @@ import (
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
+
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 )
 
-// rawCodec passes bytes through. Callbacks decode by themselves: an error of a
-// codec would stop the whole processor.
-type rawCodec struct{}
-
-func (rawCodec) Encode(value any) ([]byte, error) {
-	b, ok := value.([]byte)
-	if !ok {
-		return nil, fmt.Errorf("encode: %T is not bytes", value)
-	}
-	return b, nil
-}
-
-func (rawCodec) Decode(data []byte) (any, error) { return data, nil }
+type rawCodec = kafka.Bytes
 
 // marshal encodes an internal message, always in the same way.
 func marshal(m proto.Message) []byte {

@@ -2,7 +2,6 @@ package processors
 
 import (
 	"fmt"
-	"hash"
 	"strconv"
 	"strings"
 	"time"
@@ -226,41 +225,6 @@ func (t Topics) partition(topic string, key []byte, partitions int32) int32 {
 	}
 	return slim.Partition([]byte(mapping.KeyPrefix(string(key))), partitions)
 }
-
-// prefixHasher is the partitioning of internal topics in the form that Goka
-// wants: Kafka's murmur2 over the bytes before the first slash.
-//
-// Invariant: Sum32 is below 1<<31. Goka and sarama take it as a signed number,
-// and a negative one would end in another partition than Kafka's own clients use.
-type prefixHasher struct {
-	prefix []byte
-	ended  bool
-}
-
-func newPrefixHasher() hash.Hash32 { return &prefixHasher{} }
-
-func (h *prefixHasher) Write(b []byte) (int, error) {
-	for _, c := range b {
-		if h.ended = h.ended || c == '/'; h.ended {
-			break
-		}
-		h.prefix = append(h.prefix, c)
-	}
-	return len(b), nil
-}
-
-func (h *prefixHasher) Sum32() uint32 { return uint32(slim.Murmur2(h.prefix)) & 0x7fffffff }
-
-func (h *prefixHasher) Sum(b []byte) []byte {
-	s := h.Sum32()
-	return append(b, byte(s>>24), byte(s>>16), byte(s>>8), byte(s))
-}
-
-// Reset makes the hasher usable for another key: sarama keeps one for many.
-func (h *prefixHasher) Reset() { h.prefix, h.ended = h.prefix[:0], false }
-
-func (h *prefixHasher) Size() int      { return 4 }
-func (h *prefixHasher) BlockSize() int { return 1 }
 
 // Validate reports names that would collide. Slim and internal topics must differ
 // even on different clusters: producer and partition function know a topic by

@@ -182,8 +182,8 @@ func TestHasherAgreesWithPartition(t *testing.T) {
 	}
 	topics := testTopics()
 	internal := string(topics.internal(mapping.Orders))
-	reused := newPrefixHasher()
-	partitioner := sarama.NewCustomHashPartitioner(newPrefixHasher)(internal)
+	reused := kafka.NewPrefixHasher()
+	partitioner := sarama.NewCustomHashPartitioner(kafka.NewPrefixHasher)(internal)
 	rapid.Check(t, func(t *rapid.T) {
 		key := anyKey().Draw(t, "key")
 		reused.Reset()
@@ -227,7 +227,7 @@ func asGoka(sum uint32, partitions int32) int32 {
 }
 
 func TestHasherForm(t *testing.T) {
-	h := newPrefixHasher()
+	h := kafka.NewPrefixHasher()
 	h.Write([]byte("foobar/order"))
 	if got, want := h.Sum32(), uint32(-790332482&0x7fffffff); got != want {
 		t.Errorf("sum %#x, want %#x: murmur2 of foobar in Java clients is -790332482", got, want)

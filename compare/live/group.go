@@ -62,7 +62,7 @@ func (g *group) processor() (*goka.Processor, error) {
 	}
 	p, err := goka.NewProcessor(g.inputs.Brokers, g.graph,
 		goka.WithClientID(g.inputs.WithDefaults().ClientID),
-		goka.WithHasher(newPrefixHasher),
+		goka.WithHasher(kafka.NewPrefixHasher),
 		goka.WithNilHandling(goka.NilProcess),
 		goka.WithLogger(silent{}),
 		goka.WithStorageBuilder(g.storage),

@@ -9,6 +9,7 @@ import (
 	"github.com/ticketscloud/vibe-bridge/compare"
 	"github.com/ticketscloud/vibe-bridge/compare/live/livepb"
 	"github.com/ticketscloud/vibe-bridge/compare/rowpb"
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 )
 
 // An order or a refund is judged beside the event that the left side names, or else the right one.
@@ -37,7 +38,7 @@ func TestJudgedAt(t *testing.T) {
 // Goka, its emitter and this program's producers have to agree where a key goes.
 func TestPartitionOfKeys(t *testing.T) {
 	tops := topics{"b"}
-	h := newPrefixHasher()
+	h := kafka.NewPrefixHasher()
 	for _, key := range []string{"", "e", "e/o", "e/o/r", "%2F/o", "some other event/x"} {
 		h.Reset()
 		_, _ = h.Write([]byte(key))

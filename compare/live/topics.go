@@ -1,8 +1,6 @@
 package live
 
 import (
-	"fmt"
-	"hash"
 	"strconv"
 	"strings"
 	"time"
@@ -149,47 +147,4 @@ func (p partitioner) Partition(m *sarama.ProducerMessage, partitions int32) (int
 
 func (partitioner) RequiresConsistency() bool { return true }
 
-// prefixHasher is the partitioning of internal topics as Goka wants it: Kafka's murmur2 of
-// the bytes before the first slash.
-//
-// Invariant: Sum32 is below 1<<31. Goka takes it as a signed number.
-type prefixHasher struct {
-	prefix []byte
-	ended  bool
-}
-
-func newPrefixHasher() hash.Hash32 { return &prefixHasher{} }
-
-func (h *prefixHasher) Write(b []byte) (int, error) {
-	for _, c := range b {
-		if h.ended = h.ended || c == '/'; h.ended {
-			break
-		}
-		h.prefix = append(h.prefix, c)
-	}
-	return len(b), nil
-}
-
-func (h *prefixHasher) Sum32() uint32 { return uint32(slim.Murmur2(h.prefix)) & 0x7fffffff }
-
-func (h *prefixHasher) Sum(b []byte) []byte {
-	s := h.Sum32()
-	return append(b, byte(s>>24), byte(s>>16), byte(s>>8), byte(s))
-}
-
-func (h *prefixHasher) Reset()         { h.prefix, h.ended = h.prefix[:0], false }
-func (h *prefixHasher) Size() int      { return 4 }
-func (h *prefixHasher) BlockSize() int { return 1 }
-
-// rawCodec passes bytes through: an error of a codec would stop the whole processor.
-type rawCodec struct{}
-
-func (rawCodec) Encode(value any) ([]byte, error) {
-	b, ok := value.([]byte)
-	if !ok {
-		return nil, fmt.Errorf("encode: %T is not bytes", value)
-	}
-	return b, nil
-}
-
-func (rawCodec) Decode(data []byte) (any, error) { return data, nil }
+type rawCodec = kafka.Bytes
