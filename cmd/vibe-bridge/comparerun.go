@@ -74,6 +74,29 @@ func liveConfig(ctx context.Context, c config.Config) (live.Config, error) {
 	if err != nil {
 		return live.Config{}, err
 	}
+	cfg := liveConfigOf(c, p)
+	for _, t := range p.of(once.Quarantine) {
+		there, err := live.TopicExists(ctx, c.State, t.name)
+		if err != nil {
+			return live.Config{}, refuse(err)
+		}
+		if there {
+			cfg.Quarantine = t.name
+		}
+	}
+	return cfg, nil
+}
+
+// comparedOffline is liveConfig without asking any broker.
+func comparedOffline(c config.Config) (live.Config, error) {
+	p, err := newComparison(c)
+	if err != nil {
+		return live.Config{}, err
+	}
+	return liveConfigOf(c, p), nil
+}
+
+func liveConfigOf(c config.Config, p *comparison) live.Config {
 	topics := func(side once.Side) map[compare.Stream]string {
 		named := map[compare.Stream]string{}
 		for _, t := range p.of(side) {
@@ -99,20 +122,11 @@ func liveConfig(ctx context.Context, c config.Config) (live.Config, error) {
 	cfg.Settings.MaxBytes = cfg.State.MaxMessageBytes
 	if !p.legacy {
 		cfg.Left = slimSide("other", p.left, once.Left, c.ClusterNamed(c.Compare.Other.Cluster))
-		return cfg, nil
+		return cfg
 	}
 	cfg.Left = live.Side{Label: "legacy", Legacy: true, Cluster: c.Source, Topics: topics(once.Left), Reader: p.readers[once.Left]}
 	cfg.Directory = p.places.Text
-	for _, t := range p.of(once.Quarantine) {
-		there, err := live.TopicExists(ctx, c.State, t.name)
-		if err != nil {
-			return live.Config{}, refuse(err)
-		}
-		if there {
-			cfg.Quarantine = t.name
-		}
-	}
-	return cfg, nil
+	return cfg
 }
 
 func (o *compareRunOptions) run(ctx context.Context, a *app, c config.Config) error {

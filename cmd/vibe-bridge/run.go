@@ -21,6 +21,7 @@ import (
 	"github.com/ticketscloud/vibe-bridge/directory"
 	"github.com/ticketscloud/vibe-bridge/internal/config"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+	"github.com/ticketscloud/vibe-bridge/internal/preflight"
 	"github.com/ticketscloud/vibe-bridge/processors"
 )
 
@@ -143,7 +144,15 @@ func checkTopics(ctx context.Context, c config.Config, cfg processors.Config) er
 	if err := checkOverlap(ctx, c); err != nil {
 		return err
 	}
-	if err := processors.CheckTopics(admins, cfg.Topics, cfg.Settings); err != nil {
+	err = processors.CheckTopics(admins, cfg.Topics, cfg.Settings)
+	if kafka.Unreachable(err) {
+		return refuse(err)
+	}
+	// A topic that the user may not see looks like a missing one: the right is what to ask for then.
+	if lacking := preflight.CheckRights(ctx, c.Source, c.Target, c.State, cfg.Topics.RunRights()); lacking != nil {
+		return refuse(lacking)
+	}
+	if err != nil {
 		return refuse(err)
 	}
 	return nil

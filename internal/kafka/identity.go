@@ -55,7 +55,7 @@ type IdentityError struct {
 
 // Error implements error.
 func (e *IdentityError) Error() string {
-	return identityHeading + "\n\t" + strings.Join(e.Lines, "\n\t") + "\n" + identityRemedy
+	return identityHeading + "\n\t" + strings.Join(e.Lines, "\n\t") + "\n" + IdentityRemedy
 }
 
 // Short is the error on one line, with the first topic alone.
@@ -67,12 +67,13 @@ func (e *IdentityError) Short() string {
 	if more := len(e.Lines) - 1; more > 0 {
 		text += fmt.Sprintf(" (and %d more)", more)
 	}
-	return text + ". " + identityRemedy
+	return text + ". " + IdentityRemedy
 }
 
 const (
 	identityHeading = "topics are not the ones that the bridge's state was built from:"
-	identityRemedy  = "The committed offsets and tables of this deployment do not fit them. To rebuild: stop all its instances, delete its internal topics," +
+	// IdentityRemedy says what to do about an IdentityError.
+	IdentityRemedy = "The committed offsets and tables of this deployment do not fit them. To rebuild: stop all its instances, delete its internal topics," +
 		" consumer groups and state folders, all together, and start it; it then reads the source from the beginning. Or deploy under a new name."
 )
 
@@ -157,15 +158,8 @@ func (a *Admin) Identity(topics []string) (Identity, error) {
 func CheckIdentity(ctx context.Context, a *Admin, identityTopic string, topics []string, legacy LegacyIdentity) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, identityTimeout, errIdentityTimeout)
 	defer cancel()
-	recorded, err := a.readIdentity(ctx, identityTopic)
+	recorded, present, err := a.lookAtIdentity(ctx, identityTopic, topics, legacy)
 	if err != nil {
-		return fmt.Errorf("read the identity record in %s: %w", identityTopic, err)
-	}
-	present, err := a.Identity(topics)
-	if err != nil {
-		return err
-	}
-	if err := recorded.compare(topics, identityRecord{present, legacy}); err != nil {
 		return err
 	}
 	all := identityRecord{Topics: Identity{}, Legacy: LegacyIdentity{}}
@@ -180,6 +174,26 @@ func CheckIdentity(ctx context.Context, a *Admin, identityTopic string, topics [
 		return fmt.Errorf("write the identity record to %s: %w", identityTopic, err)
 	}
 	return nil
+}
+
+// LookAtIdentity makes the comparison of CheckIdentity and writes nothing. known is false where nothing is recorded yet.
+func LookAtIdentity(ctx context.Context, a *Admin, identityTopic string, topics []string, legacy LegacyIdentity) (known bool, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, identityTimeout, errIdentityTimeout)
+	defer cancel()
+	recorded, _, err := a.lookAtIdentity(ctx, identityTopic, topics, legacy)
+	return len(recorded.Topics) > 0, err
+}
+
+func (a *Admin) lookAtIdentity(ctx context.Context, identityTopic string, topics []string, legacy LegacyIdentity) (identityRecord, Identity, error) {
+	recorded, err := a.readIdentity(ctx, identityTopic)
+	if err != nil {
+		return recorded, nil, fmt.Errorf("read the identity record in %s: %w", identityTopic, err)
+	}
+	present, err := a.Identity(topics)
+	if err != nil {
+		return recorded, nil, err
+	}
+	return recorded, present, recorded.compare(topics, identityRecord{present, legacy})
 }
 
 // compare says which of the topics are others than recorded, or are not there though nothing is recorded of them.

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
+	"github.com/ticketscloud/vibe-bridge/internal/preflight"
+	"github.com/ticketscloud/vibe-bridge/mapping"
+)
+
+// checked is what check --json says of a configuration.
+type checked struct {
+	result
+	Status preflight.Status
+	Lines  []preflight.Line
+}
+
+func check(t *testing.T, path string, more ...string) checked {
+	t.Helper()
+	r := checked{result: runCommand(append([]string{"check", "--json", "--config", path}, more...)...)}
+	if err := json.Unmarshal([]byte(r.stdout), &r); err != nil {
+		t.Fatalf("check says %q and %q: %v", r.stdout, r.stderr, err)
+	}
+	return r
+}
+
+// bad are the lines that are not ok, as "check of: found".
+func (c checked) bad() (lines []string) {
+	for _, l := range c.Lines {
+		if l.Status != preflight.OK && l.Of != "disk" { // the machine's own
+			lines = append(lines, fmt.Sprintf("%s %s %s: %s", l.Status, l.Check, l.Of, l.Found))
+		}
+	}
+	return lines
+}
+
+// A sound deployment has nothing to complain of, in each of its parts, and looking at it changes nothing.
+func TestCheckOfASoundDeployment(t *testing.T) {
+	d := newDeployment(t)
+	mustRun(t, "topics", "create", "--config", d.config)
+	d.source.seen.forget()
+	d.target.seen.forget()
+	r := check(t, d.config)
+	if r.code != codeOK || len(r.bad()) > 0 {
+		t.Fatalf("exit code %d, %s\n%s", r.code, r.stderr, strings.Join(r.bad(), "\n"))
+	}
+	var kinds []string
+	for _, l := range r.Lines {
+		if !slices.Contains(kinds, l.Check) {
+			kinds = append(kinds, l.Check)
+		}
+		if l.Status != preflight.OK && l.Do == "" {
+			t.Errorf("%+v does not say what to do", l)
+		}
+	}
+	if want := []string{"config", "credentials", "files", "state", "brokers", "rights", "topics", "replicas", "legacy", "identity", "groups", "clock"}; !slices.Equal(kinds, want) {
+		t.Errorf("looked at %q, want %q", kinds, want)
+	}
+	if wrote := append(d.source.seen.names(), d.target.seen.names()...); len(wrote) > 0 {
+		t.Errorf("it sent %q", wrote)
+	}
+	if _, err := os.Stat(d.stateDir()); err == nil {
+		t.Error("the state folder was created")
+	}
+	text := mustRun(t, "check", "--config", d.config).stdout
+	if !strings.HasSuffix(text, "0 failures, 0 warnings\n") && !strings.Contains(text, "disk") {
+		t.Errorf("it says\n%s", text)
+	}
+}
+
+// Each thing that may be wrong is named, with its status.
+func TestCheckFinds(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(d *deployment) // a sound deployment with its topics
+		want  string              // a regular expression of one line
+		code  int                 // of --strict
+		flags []string
+	}{
+		"configuration": {func(d *deployment) { d.configure("edition: 3\n") }, `failure config configuration: .*edition: "3": want one of`, codeRefused, nil},
+		"directory": {func(d *deployment) { d.configure(fmt.Sprintf("directory_file: %q\n", d.write("directory.json", "{"))) },
+			`failure files directory_file: .*directory\.json`, codeRefused, nil},
+		"categories": {func(d *deployment) {
+			d.configure(fmt.Sprintf("categories_file: %q\n", filepath.Join(d.folder, "none")))
+		},
+			`failure files categories_file: .*no such file`, codeRefused, nil},
+		"state folder of everybody": {func(d *deployment) { must(d.t, os.Mkdir(d.stateDir(), 0o755)) },
+			`warning state state_dir: .* has mode 0755: its tables have personal data`, codeFailed, nil},
+		"state folder that is a file": {func(d *deployment) { d.write("state", "") }, `failure state state_dir: .* is not a folder`, codeRefused, nil},
+		"state folder below a file": {func(d *deployment) {
+			d.write("f", "")
+			d.configure(fmt.Sprintf("state_dir: %q\n", filepath.Join(d.folder, "f", "state")))
+		},
+			`failure config configuration: .*state_dir`, codeRefused, nil},
+		"broker that is not there": {func(d *deployment) { d.configure("target: {brokers: [\"127.0.0.1:1\"]}\n") },
+			`failure brokers target 127\.0\.0\.1:1: .*connection refused`, codeRefused, nil},
+		"one of two brokers": {func(d *deployment) {
+			d.configure(fmt.Sprintf("target: {brokers: [%q, \"127.0.0.1:1\"]}\n", d.target.Brokers[0]))
+		}, `failure brokers target 127\.0\.0\.1:1: .*connection refused`, codeRefused, nil},
+		"missing topic":        {func(d *deployment) { d.target.drop(d.t, "trial-memberships") }, `failure topics state trial-memberships: it does not exist`, codeRefused, nil},
+		"missing legacy topic": {func(d *deployment) { d.source.drop(d.t, "partners") }, `failure topics source partners: does not exist`, codeRefused, nil},
+		"partitions":           {func(*deployment) {}, `failure topics state trial-events: has 2 partitions, want 3`, codeRefused, []string{"--partitions", "3"}},
+		"compaction of a table": {func(d *deployment) { d.target.alter(d.t, "trial-gate-table", "cleanup.policy", "delete") },
+			`failure topics state trial-gate-table: has cleanup\.policy=delete, want compact`, codeRefused, nil},
+		"compaction of slim orders": {func(d *deployment) { d.target.alter(d.t, "orders", "cleanup.policy", "delete") },
+			`failure topics target orders: has cleanup\.policy=delete`, codeRefused, nil},
+		"retention of an internal topic": {func(d *deployment) { d.target.alter(d.t, "trial-orders", "retention.ms", "3600000") },
+			`failure topics state trial-orders: has retention\.ms=3600000, want at least 604800000`, codeRefused, nil},
+		"limit of a slim topic": {func(d *deployment) { d.target.alter(d.t, "events", "max.message.bytes", "1000") },
+			`failure topics target events: has max\.message\.bytes=1000, want at least 1048576`, codeRefused, nil},
+		"limit of a legacy topic": {func(d *deployment) { d.source.alter(d.t, "orders_done", "max.message.bytes", "16777216") },
+			`warning legacy source orders_done: its records may have 16777216 bytes, internal topics take 8388608`, codeFailed, nil},
+		"retention of a legacy topic": {func(d *deployment) { d.source.alter(d.t, "orders_done", "retention.ms", "3600000") },
+			`warning legacy source orders_done: its records are kept for 1h0m0s`, codeFailed, nil},
+		"too few brokers": {func(*deployment) {}, `failure brokers target: 1 brokers, and replication is 3`, codeRefused, []string{"--replication", "3"}},
+		"records that were deleted": {func(d *deployment) {
+			kafkatest.Produce(d.t, d.source.Brokers, "orders_done", &kafkatest.Record{Key: []byte("k"), Value: []byte("v")}, &kafkatest.Record{Key: []byte("k"), Value: []byte("v")})
+			d.source.commit(d.t, "trial-intake-orders", "orders_done", 0)
+			d.source.deleteAll(d.t, "orders_done")
+		}, `failure groups source trial-intake-orders on orders_done/\d: its position is 0 and the topic begins at 2: 2 records were deleted before they were read`, codeRefused, nil},
+		"position behind the end": {func(d *deployment) { d.source.commit(d.t, "trial-intake-orders", "orders_done", 7) },
+			`failure groups source trial-intake-orders on orders_done/\d: its position is 7 and the topic ends at 0`, codeRefused, nil},
+		"record from the future": {func(d *deployment) {
+			kafkatest.Produce(d.t, d.source.Brokers, "orders_done", &kafkatest.Record{Key: []byte("k"), Value: []byte("v"), Timestamp: time.Now().Add(30 * time.Second)})
+		}, `warning clock source: the time of the newest record of orders_done is \d\d\.?\d*s ahead of this machine's`, codeFailed, nil},
+		"certificate that ends": {func(d *deployment) {
+			leaf := kafkatest.NewPKI(d.t, "authority").Issue("ca", time.Now().Add(48*time.Hour))
+			d.configure(fmt.Sprintf("target: {brokers: [%q], security: {protocol: SSL, tls: {ca_file: %q}}}\n", d.target.Brokers[0], leaf.CertFile))
+		}, `warning credentials target\.security\.tls\.ca_file: .* has a certificate that ends on .*, in 0 days`, codeRefused, nil},
+		"password that everybody reads": {func(d *deployment) {
+			secret := d.write("secret", "pa55-word")
+			must(d.t, os.Chmod(secret, 0o644))
+			d.configure(fmt.Sprintf("target: {brokers: [%q], security: {protocol: SASL_PLAINTEXT, sasl: {mechanism: PLAIN, username: bridge, password_file: %q}}}\n", d.target.Brokers[0], secret))
+		}, `warning credentials target\.security\.sasl\.password_file: .* can be read by every user of this machine \(mode 0644\)`, codeRefused, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDeployment(t)
+			mustRun(t, "topics", "create", "--config", d.config)
+			c.spoil(d)
+			r := check(t, d.config, append(c.flags, "--strict")...)
+			want := regexp.MustCompile("^" + c.want)
+			if r.code != c.code || !slices.ContainsFunc(r.bad(), want.MatchString) {
+				t.Errorf("exit code %d, want %d, and a line like %s\n%s", r.code, c.code, c.want, strings.Join(r.bad(), "\n"))
+			}
+			if strings.Contains(r.stdout+r.stderr, "pa55-word") {
+				t.Error("it shows the password")
+			}
+		})
+	}
+}
+
+// On real Kafka, which tells its time and versions, with an instance that has run.
+func TestCheckOnKafka(t *testing.T) {
+	o := newOperated(t, kafkatest.Kafka(t))
+	if r := check(t, o.config); r.code != codeRefused {
+		t.Errorf("exit code %d without topics", r.code)
+	}
+	o.createTopics()
+	stop := o.run()
+	o.legacy(mapping.Events, time.Now(), legacyEvent("e1"))
+	o.awaitSlim(1, 0, 0)
+	stop()
+	r := check(t, o.config, "--strict")
+	large := func(line string) bool { return strings.Contains(line, "its records may have 16777216 bytes") } // as the local Kafka is set
+	if bad := slices.DeleteFunc(r.bad(), large); len(bad) > 0 {
+		t.Errorf("exit code %d\n%s", r.code, strings.Join(bad, "\n"))
+	}
+	for _, want := range []string{
+		`brokers source: Kafka, by what it answers: v4`, `rights source: all 8 that could be looked at of 8`, `rights state: all \d+ that`, `clock source: the clock of its controller is [0-9.]+m?s`,
+		`identity \S+-identity: the topics are those`, `groups source \S+ on \S+l-events: 0 records behind`, `topics co-partitioning: all 8 inputs of the groups with state have 3 partitions`,
+	} {
+		if !slices.ContainsFunc(r.Lines, func(l preflight.Line) bool {
+			return regexp.MustCompile(want).MatchString(fmt.Sprintf("%s %s: %s", l.Check, l.Of, l.Found))
+		}) {
+			t.Errorf("no line like %s in\n%s", want, r.stdout)
+		}
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c cluster) drop(t *testing.T, topic string) {
+	t.Helper()
+	_, err := c.admin(t).DeleteTopic(t.Context(), topic)
+	must(t, err)
+}
+
+func (c cluster) alter(t *testing.T, topic, key, value string) {
+	t.Helper()
+	_, err := c.admin(t).AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: key, Value: kadm.StringPtr(value)}}, topic)
+	must(t, err)
+}
+
+// commit sets the position of a group in all partitions.
+func (c cluster) commit(t *testing.T, group, topic string, at int64) {
+	t.Helper()
+	offsets := kadm.Offsets{}
+	for p := range int32(2) {
+		offsets.AddOffset(topic, p, at, -1)
+	}
+	_, err := c.admin(t).CommitOffsets(t.Context(), group, offsets)
+	must(t, err)
+}
+
+// deleteAll deletes the records of a topic.
+func (c cluster) deleteAll(t *testing.T, topic string) {
+	t.Helper()
+	admin := c.admin(t)
+	ends, err := admin.ListEndOffsets(t.Context(), topic)
+	must(t, err)
+	_, err = admin.DeleteRecords(t.Context(), ends.Offsets())
+	must(t, err)
+}

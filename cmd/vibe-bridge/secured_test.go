@@ -1,0 +1,269 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/ticketscloud/vibe-bridge/internal/config"
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
+	"github.com/ticketscloud/vibe-bridge/internal/kafka/localkafka"
+	"github.com/ticketscloud/vibe-bridge/internal/preflight"
+	"github.com/ticketscloud/vibe-bridge/processors"
+)
+
+// securedKafka is Apache Kafka with SASL_SSL, SCRAM-SHA-512 and ACLs: what nobody has granted is denied. Its plain listener,
+// on which nobody logs in, is the administrator's.
+type securedKafka struct {
+	*kafkatest.OwnKafka
+	t     *testing.T
+	plain []string
+	admin *kadm.Client
+	pki   *kafkatest.PKI
+}
+
+const securedProperties = `
+listener.security.protocol.map=CLIENT:SASL_SSL,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.name.client.ssl.keystore.type=PEM
+listener.name.client.ssl.keystore.location=%s
+sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.client.sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.client.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+allow.everyone.if.no.acl.found=false
+`
+
+// Users of the secured Kafka.
+const (
+	bridgeUser   = "bridge"   // runs the bridge
+	creatingUser = "creator"  // creates its topics
+	readingUser  = "vibe-app" // reads the slim topics
+)
+
+func startSecuredKafka(t *testing.T) *securedKafka {
+	t.Helper()
+	pki := kafkatest.NewPKI(t, "cluster authority")
+	var users []string
+	for _, u := range []string{bridgeUser, creatingUser, readingUser} {
+		users = append(users, fmt.Sprintf("SCRAM-SHA-512=[name=%s,password=%s]", u, testPassword))
+	}
+	k := &securedKafka{t: t, pki: pki, OwnKafka: kafkatest.StartOwnKafka(t, localkafka.Options{
+		ExtraConfig: fmt.Sprintf(securedProperties, pki.Issue("broker", kafkatest.Valid(), "127.0.0.1").KeystoreFile), ScramUsers: users,
+	})}
+	k.plain = k.Listeners()["INTERNAL"]
+	client, err := kgo.NewClient(kgo.SeedBrokers(k.plain...))
+	must(t, err)
+	t.Cleanup(client.Close)
+	k.admin = kadm.NewClient(client)
+	return k
+}
+
+// configFor writes the configuration of a deployment for a user, "" for the administrator.
+func (k *securedKafka) configFor(folder, user string) string {
+	k.t.Helper()
+	d := &deployment{t: k.t, folder: folder}
+	secret := d.write("password", testPassword+"\n")
+	section := fmt.Sprintf("{brokers: [%q]", k.plain[0])
+	if user != "" {
+		section = fmt.Sprintf("{brokers: [%q], security: {protocol: SASL_SSL, sasl: {mechanism: SCRAM-SHA-512, username: %s, password_file: %q}, tls: {ca_file: %q}}",
+			k.Addrs[0], user, secret, k.pki.CAFile)
+	}
+	return d.write("bridge-"+user+".yaml", fmt.Sprintf(`name: trial
+source: %[1]s}
+target: %[1]s}
+slim: {prefix: slim-, partitions: 1}
+partitions: 2
+replication: 1
+min_insync: 1
+state_dir: %[2]q
+session_timeout: 10s
+http: {listen: ""}
+`, section, d.stateDir()))
+}
+
+var aclOperations = map[kafka.Operation]kmsg.ACLOperation{
+	kafka.OpRead: kmsg.ACLOperationRead, kafka.OpWrite: kmsg.ACLOperationWrite, kafka.OpCreate: kmsg.ACLOperationCreate,
+	kafka.OpDescribe: kmsg.ACLOperationDescribe, kafka.OpDescribeConfigs: kmsg.ACLOperationDescribeConfigs,
+}
+
+func aclOf(user string, r kafka.Right) *kadm.ACLBuilder {
+	b := kadm.NewACLs().Allow("User:" + user).AllowHosts("*").ResourcePatternType(kadm.ACLPatternLiteral).Operations(aclOperations[r.Operation])
+	if r.Resource == kafka.GroupResource {
+		return b.Groups(r.Name)
+	}
+	return b.Topics(r.Name)
+}
+
+func (k *securedKafka) grant(user string, rights ...kafka.Right) {
+	k.t.Helper()
+	for _, r := range rights {
+		results, err := k.admin.CreateACLs(k.t.Context(), aclOf(user, r))
+		must(k.t, err)
+		for _, result := range results {
+			must(k.t, result.Err)
+		}
+	}
+}
+
+func (k *securedKafka) revoke(user string, r kafka.Right) {
+	k.t.Helper()
+	results, err := k.admin.DeleteACLs(k.t.Context(), aclOf(user, r))
+	must(k.t, err)
+	if len(results) != 1 || results[0].Err != nil || len(results[0].Deleted) != 1 {
+		k.t.Fatalf("revoke %+v: %+v", r, results)
+	}
+}
+
+// printedRights are those of `acls --json`.
+func printedRights(t *testing.T, path string, more ...string) (rights []kafka.Right) {
+	t.Helper()
+	r := mustRun(t, append([]string{"acls", "--json", "--config", path}, more...)...)
+	must(t, json.Unmarshal([]byte(r.stdout), &rights))
+	return rights
+}
+
+// With exactly the rights that acls prints, the topics are created, the bridge runs, and a consumer reads, over SASL_SSL.
+// With any one of them missing, an instance does not start, and says which.
+func TestExactRights(t *testing.T) {
+	t.Parallel()
+	k := startSecuredKafka(t)
+	folder := t.TempDir()
+	mine, admins := k.configFor(folder, bridgeUser), k.configFor(folder, "")
+	for _, topic := range []string{"partners", "events", "orders_done", "refund_requests"} {
+		kafkatest.CreateTopic(t, k.plain, topic, 1, nil)
+	}
+	creators := k.configFor(folder, creatingUser)
+	if r := runCommand("topics", "create", "--config", creators); r.code != codeRefused {
+		t.Errorf("topics were created without a right: exit code %d, %s", r.code, r.stderr)
+	}
+	k.grant(creatingUser, printedRights(t, creators, "--for", "topics")...)
+	mustRun(t, "topics", "create", "--config", creators)
+
+	rights := printedRights(t, mine)
+	k.grant(bridgeUser, rights...)
+	if r := check(t, mine); r.code != codeOK {
+		t.Errorf("check: exit code %d\n%s", r.code, strings.Join(r.bad(), "\n"))
+	}
+	mustRun(t, "generate", "--config", admins, "--add", "--orders", "300", "--hostile", "0.05")
+	k.bridged(mine, admins)
+	mustRun(t, "verify", "--config", admins, "--grace", "1s")
+	k.consumed(mine)
+	k.missing(mine, rights)
+}
+
+// bridged runs an instance until nothing is on its way, and ends it in order.
+func (k *securedKafka) bridged(mine, admins string) {
+	k.t.Helper()
+	ctx, cancel := context.WithCancel(k.t.Context())
+	ended := make(chan result, 1)
+	go func() {
+		var r result
+		r.code, r.stderr = runFor(ctx, "run", "--config", mine)
+		ended <- r
+	}()
+	defer cancel()
+	c, err := config.Load(admins, nil, nil)
+	must(k.t, err)
+	cfg, err := bridgeConfig(c)
+	must(k.t, err)
+	clients, closeClients, err := processors.OpenAdmins(cfg.Source, cfg.State, cfg.Target)
+	must(k.t, err)
+	defer closeClients()
+	last := processors.Lag{Ends: -1}
+	kafkatest.Eventually(k.t, "all is bridged", func() bool {
+		select {
+		case r := <-ended:
+			k.t.Fatalf("the instance ended with exit code %d: %s", r.code, r.stderr)
+		default:
+		}
+		now, err := processors.ReadLag(clients, cfg.Topics)
+		done := err == nil && now.Records == 0 && now == last
+		last = now
+		return done
+	})
+	cancel()
+	if r := <-ended; r.code != codeOK {
+		k.t.Errorf("the instance ended with exit code %d: %s", r.code, r.stderr)
+	}
+}
+
+// consumed reads the slim topics as a consumer with the rights of one.
+func (k *securedKafka) consumed(mine string) {
+	k.t.Helper()
+	k.grant(readingUser, printedRights(k.t, mine, "--for", "consume", "--group", "vibe-app-imports")...)
+	c, err := config.Load(mine, nil, nil)
+	must(k.t, err)
+	c.Target.Security.SASL.Username = readingUser
+	client, err := connect(c.Target, kgo.ConsumerGroup("vibe-app-imports"), kgo.ConsumeTopics("slim-events", "slim-orders", "slim-refunds"))
+	must(k.t, err)
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(k.t.Context(), time.Minute)
+	defer cancel()
+	for seen := map[string]bool{}; len(seen) < 3; {
+		fetches := client.PollFetches(ctx)
+		if err := errors.Join(fetches.Err(), ctx.Err()); err != nil {
+			k.t.Fatalf("read the slim topics: %v", err)
+		}
+		fetches.EachRecord(func(r *kgo.Record) { seen[r.Topic] = true })
+	}
+}
+
+// missing takes one right after the other away.
+func (k *securedKafka) missing(mine string, rights []kafka.Right) {
+	k.t.Helper()
+	c, err := config.Load(mine, nil, nil)
+	must(k.t, err)
+	lacking := func() []kafka.Right {
+		err := preflight.CheckRights(k.t.Context(), c.Source, c.Target, c.State, rights)
+		var e *preflight.MissingRightsError
+		if err != nil && !errors.As(err, &e) {
+			k.t.Fatal(err)
+		}
+		if e == nil {
+			return nil
+		}
+		return e.Rights
+	}
+	for i, right := range rights {
+		k.revoke(bridgeUser, right)
+		kafkatest.Eventually(k.t, fmt.Sprintf("%s on %s %s is missing, and nothing else", right.Operation, right.Resource, right.Name), func() bool {
+			return slices.Equal(lacking(), []kafka.Right{right})
+		})
+		// One of each kind shows that a start says so.
+		if first := slices.IndexFunc(rights, func(r kafka.Right) bool { return r.Resource == right.Resource && r.Operation == right.Operation }); first == i {
+			r := runCommand("run", "--config", mine)
+			for _, want := range []string{string(right.Operation), right.Name, "vibe-bridge acls"} {
+				if r.code != codeRefused || !strings.Contains(r.stderr, want) {
+					k.t.Errorf("run without %s on %s %s: exit code %d: %s", right.Operation, right.Resource, right.Name, r.code, r.stderr)
+					break
+				}
+			}
+			checked := check(k.t, mine)
+			if checked.code != codeRefused || !slices.ContainsFunc(checked.Lines, func(l preflight.Line) bool {
+				return l.Check == "rights" && l.Status == preflight.Failure && strings.HasSuffix(l.Of, right.Name) && strings.Contains(l.Found, string(right.Operation))
+			}) {
+				k.t.Errorf("check without %s on %s %s: exit code %d\n%s", right.Operation, right.Resource, right.Name, checked.code, strings.Join(checked.bad(), "\n"))
+			}
+		}
+		k.grant(bridgeUser, right)
+	}
+	kafkatest.Eventually(k.t, "nothing is missing", func() bool { return len(lacking()) == 0 })
+}
+
+// runFor runs a command of the program until ctx ends.
+func runFor(ctx context.Context, args ...string) (code int, stderr string) {
+	var out, errs strings.Builder
+	code = dispatch(ctx, args, &app{stdin: strings.NewReader(""), stdout: &out, stderr: &errs})
+	return code, errs.String()
+}
