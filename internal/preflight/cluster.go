@@ -137,7 +137,7 @@ func (r *run) version(ctx context.Context, c *reached) {
 		return
 	}
 	v := kversion.FromApiVersionsResponse(answer)
-	text := v.VersionGuess(kversion.TryRaftBroker())
+	text := v.VersionGuess()
 	if c.name == kafka.StateCluster || c.name == kafka.TargetCluster && sameCluster(r.Config.State, r.Config.Target) {
 		if metadata, ok := v.LookupMaxKeyVersion(int16(kmsg.Metadata)); ok && metadata < 10 {
 			r.fail("brokers", c.name, "Kafka "+text+" gives topics no ids", "keep the state on Kafka 2.8 or newer")
