@@ -103,9 +103,17 @@ type Quarantine struct {
 	MinRecords int
 }
 
-// HTTP is the listener of health and metrics.
+// HTTP is the listener of health, metrics and the console.
 type HTTP struct {
 	Listen string // host:port; "": off
+	// Advertise is the URL under which other instances reach this one; "": that of Listen.
+	Advertise string
+	// TLSCertFile and TLSKeyFile make it HTTPS. ClientCAFile gives the right to view to client certificates of its authorities.
+	TLSCertFile, TLSKeyFile, ClientCAFile string
+	// Files with a token alone, for the right to view, to act, to see personal data, and to read metrics; "": nobody
+	// gets it by a token, and metrics are open.
+	ViewTokenFile, ActTokenFile, PersonalTokenFile, MetricsTokenFile string
+	PprofListen                                                      string // loopback host:port; "": off
 }
 
 // Log is what is logged and how.

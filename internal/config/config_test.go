@@ -399,3 +399,38 @@ func TestShareBroker(t *testing.T) {
 		t.Error("no address in common")
 	}
 }
+
+// What the HTTP server is told must fit together.
+func TestHTTP(t *testing.T) {
+	for text, want := range map[string]string{
+		`listen: ":9477", view_token_file: a, act_token_file: b, advertise: "http://b-0.bridge.example.com:9477/"`: "",
+		`advertise: "b-0.bridge.example.com:9477"`:                          "http.advertise",
+		`advertise: "http://u:p@b-0.bridge.example.com"`:                    "http.advertise",
+		`tls_cert_file: a`:                                                  "http.tls_cert_file",
+		`tls_key_file: a`:                                                   "http.tls_cert_file",
+		`client_ca_file: a`:                                                 "http.client_ca_file",
+		`pprof_listen: ":9479"`:                                             "http.pprof_listen",
+		`pprof_listen: "0.0.0.0:9479"`:                                      "http.pprof_listen",
+		`pprof_listen: "[::1]:9479"`:                                        "",
+		`view_token_file: a, act_token_file: a`:                             "http.act_token_file",
+		`view_token_file: a, personal_token_file: b, metrics_token_file: b`: "http.metrics_token_file",
+	} {
+		_, err := Load(file(t, minimal+"http: {"+text+"}\n"), nil, nil)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want+": ")) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+	for _, c := range []struct {
+		h    HTTP
+		want string
+	}{
+		{HTTP{}, ""},
+		{HTTP{Listen: ":0"}, "http://127.0.0.1:7"},
+		{HTTP{Listen: ":0", TLSCertFile: "c"}, "https://127.0.0.1:7"},
+		{HTTP{Listen: ":0", Advertise: "http://b/"}, "http://b"},
+	} {
+		if got := c.h.AdvertisedURL("127.0.0.1:7"); got != c.want {
+			t.Errorf("%+v is advertised as %q, want %q", c.h, got, c.want)
+		}
+	}
+}

@@ -17,10 +17,18 @@ import (
 // An error is an *Error with all that is wrong, except that a file that cannot
 // be read or is no YAML is the only problem reported.
 func Load(path string, env []string, flags *pflag.FlagSet) (Config, error) {
-	l := loader{config: Default(), origins: make(map[string]string)}
+	l, err := loadAll(path, env, flags)
+	if err != nil {
+		return Config{}, err
+	}
+	return l.config, nil
+}
+
+func loadAll(path string, env []string, flags *pflag.FlagSet) (*loader, error) {
+	l := &loader{config: Default(), origins: make(map[string]string)}
 	if path != "" {
 		if err := l.file(path); err != nil {
-			return Config{}, fmt.Errorf("read configuration: %w", err)
+			return nil, fmt.Errorf("read configuration: %w", err)
 		}
 	}
 	l.environment(env)
@@ -30,9 +38,9 @@ func Load(path string, env []string, flags *pflag.FlagSet) (Config, error) {
 	l.config.Complete()
 	l.validate()
 	if len(l.problems) > 0 {
-		return Config{}, &Error{Problems: l.problems}
+		return nil, &Error{Problems: l.problems}
 	}
-	return l.config, nil
+	return l, nil
 }
 
 // loader applies one source of values after another, in rising precedence.

@@ -181,9 +181,7 @@ func (v *validator) surroundings(c Config) {
 	}
 	oneOf(v, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf(v, "log.format", c.Log.Format, "auto", "text", "json")
-	if c.HTTP.Listen != "" && !isListenAddress(c.HTTP.Listen) {
-		v.add("http.listen", `%s: want host:port such as 127.0.0.1:9477, or "" for none`, quote(c.HTTP.Listen))
-	}
+	v.http(c.HTTP)
 }
 
 func isListenAddress(address string) bool {
