@@ -89,7 +89,7 @@ func TestAccess(t *testing.T) {
 				status(d)
 			}
 			status(a.metrics(r))
-			want := strings.NewReplacer("401", http.StatusText(401), "403", http.StatusText(403)).Replace(strings.ReplaceAll(c.want, " ", "|"))
+			want := strings.NewReplacer("401", http.StatusText(http.StatusUnauthorized), "403", http.StatusText(http.StatusForbidden)).Replace(strings.ReplaceAll(c.want, " ", "|"))
 			if strings.Join(got, "|") != want {
 				t.Errorf("view, personal, act, metrics: %s, want %s", strings.Join(got, "|"), want)
 			}
