@@ -201,7 +201,7 @@ func (t *Tally) different(c *StreamTotals, s Stream, id string, row *rowpb.Row, 
 // rule is what declares the difference; unexpected when there is none that holds.
 func (t *Tally) rule(s Stream, id string, d Difference) (rule string, unexpected bool) {
 	m := t.Expected.Match(ExpectedQuery{
-		Stream: s, Category: d.Category, Field: d.Field, ID: id, LeftAbsent: d.LeftAbsent, RightAbsent: d.RightAbsent,
+		Stream: s, Category: d.Category, Field: d.Field, ID: id, LeftAbsent: d.LeftAbsent, RightAbsent: d.RightAbsent, Said: d.Said,
 	}, t.Now)
 	return m.Rule, m.Rule == "" || m.Expired
 }
