@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/ticketscloud/vibe-bridge/compare"
 	"github.com/ticketscloud/vibe-bridge/compare/rowpb"
 )
@@ -143,9 +145,13 @@ func rowOf(left, right *rowpb.Side) *rowpb.Row {
 	return &rowpb.Row{Left: left, Right: right}
 }
 
-// mostRemembered is how many decoded rows of partners and events are kept, twice at the
-// most: about 2 kB each.
-const mostRemembered = 10_000
+// How much of decoded rows of partners, and of events, is kept, twice at the most: so many,
+// about 2 kB each, and not more of them than take so many bytes on disk, as some have
+// thousands of facts. In memory a row takes about five times as much.
+const (
+	mostRemembered      = 10_000
+	mostRememberedBytes = 8 << 20
+)
 
 // rows gives a Judge what entities refer to.
 type rows struct {
@@ -189,7 +195,10 @@ func (r *rows) read(s compare.Stream, id string) (*rowpb.Row, error) {
 
 // memory keeps the rows that were used last: those of the younger map, and of the older
 // one until the younger is full.
-type memory struct{ young, old map[string]*rowpb.Row }
+type memory struct {
+	young, old map[string]*rowpb.Row
+	bytes      int // of the younger, as on disk
+}
 
 func (m *memory) get(id string, read func() (*rowpb.Row, error)) (*rowpb.Row, error) {
 	if row, ok := m.young[id]; ok {
@@ -202,10 +211,12 @@ func (m *memory) get(id string, read func() (*rowpb.Row, error)) (*rowpb.Row, er
 			return nil, err
 		}
 	}
-	if m.young == nil || len(m.young) >= mostRemembered {
-		m.young, m.old = make(map[string]*rowpb.Row), m.young
+	size := proto.Size(row)
+	if m.young == nil || len(m.young) >= mostRemembered || m.bytes+size > mostRememberedBytes {
+		m.young, m.old, m.bytes = make(map[string]*rowpb.Row), m.young, 0
 	}
 	m.young[id] = row
+	m.bytes += size
 	return row, nil
 }
 
