@@ -90,8 +90,21 @@ func (e *Engine) noise(ctx context.Context, j *Judging) (*compare.Noise, error) 
 		RightGone: [compare.Streams]bool{true, true, true, true},
 	}
 	tally := compare.Tally{Now: j.Now}
+	noise := &compare.Noise{Of: of.String()}
+	for s, has := range e.options.BaselineHas {
+		noise.Replays[s].Given = has
+	}
 	err := e.each(ctx, j, func(s compare.Stream, id string, sides *[sides]*rowpb.Side) error {
 		pair := [2]*rowpb.Side{sides[of], sides[Baseline]}
+		replay := &noise.Replays[s]
+		for i, n := range []*int64{&replay.Side, &replay.Again} {
+			if pair[i] != nil {
+				*n++
+			}
+		}
+		if pair[0] != nil && pair[1] != nil {
+			replay.Both++
+		}
 		if !pair[0].GetPresent() || !pair[1].GetPresent() {
 			return nil
 		}
@@ -112,7 +125,8 @@ func (e *Engine) noise(ctx context.Context, j *Judging) (*compare.Noise, error) 
 		tally.Add(s, id, row, finding)
 		return nil
 	})
-	return &compare.Noise{Of: of.String(), Totals: tally.Totals()}, err
+	noise.Totals = tally.Totals()
+	return noise, err
 }
 
 // each visits the entities of all streams but partners, which only lend.
