@@ -176,12 +176,15 @@ func (p *comparison) report(ctx context.Context, w *comparedWork) (*compare.Repo
 	stats := w.engine.Stats()
 	r := &compare.Report{
 		Version: 1, Deployment: p.config.Name, Left: p.party(once.Left, stats, w), Right: p.party(once.Right, stats, w),
-		Marks: w.marks.Marks, Notes: append(p.notes, stats.Nameless...),
+		Notes: append(p.notes, stats.Nameless...),
 		Run:   compare.Run{Time: w.marks.time(), Records: stats.Total(), Resumed: w.resumed},
 	}
 	if p.legacy && w.marks.behind() {
 		r.Notes = append(r.Notes, bridgeBehind)
 	}
+	r.Marks, w.warnings = w.counted(p.topics)
+	r.Notes = append(r.Notes, w.warnings...)
+	w.warnings = append(w.warnings, w.result.Noise.Notes()...)
 	w.result.Totals.Fill(r, p.expected, w.result.Noise, w.marks.time())
 	f := &compareFetcher{comparison: p}
 	defer f.close()
