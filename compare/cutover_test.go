@@ -255,6 +255,26 @@ func FuzzReadReport(f *testing.F) {
 	})
 }
 
+// A report has all that its verdict is made of: read again, it is judged as it was.
+func TestJudgedAgain(t *testing.T) {
+	r := reportOfStreams(StreamTotals{Left: 5, Right: 5, Entities: 5, Equal: 5})
+	c := DefaultCutover()
+	c.DaysClean, c.MaxBehind = 1, time.Minute
+	concluded(t, r, c, TrendPoint{Time: r.Run.Time.Add(-24 * time.Hour), Coverage: 1})
+	text, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := ReadReport(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := DecideCutover(c, RunningLimits{}, again, Running{Time: r.Run.Time})
+	if !d.Report.Verdict.Go || !reflect.DeepEqual(d.Report.Verdict, r.Verdict) || len(r.Verdict.Checks) != 7 {
+		t.Errorf("%+v, it said %+v", d.Report.Verdict, r.Verdict)
+	}
+}
+
 // Of is the same for the same alone.
 func TestOf(t *testing.T) {
 	legacy := Party{Label: "legacy", Kind: "legacy", Topics: []string{"p", "e", "o", "r"}, Records: 7}

@@ -295,11 +295,10 @@ func (w *world) partnersOf(t *testing.T, events []string) (ids []string) {
 
 // A baseline that is none hides nothing, and the report says why.
 func TestBrokenBaselines(t *testing.T) {
-	w, ids := spoiled(t, "event_name", 4)
+	w, _ := spoiled(t, "event_name", 4)
 	other := newWorld(t, season.Config{Orders: 600, Events: 300, Seed: 4}, plainJSON)
 	replay := func() []taken { return legacyTaken(Baseline, w.season.Legacy) }
-	few := func(n int, side []taken) (out []taken) { // those of the first n events
-		var keys []string
+	few := func(n int, side []taken) (out []taken, keys []string) { // those of the first n events
 		for _, r := range side {
 			key := string(r.record.Key)
 			if r.stream == compare.Events && !slices.Contains(keys, key) && len(keys) < n {
@@ -309,8 +308,9 @@ func TestBrokenBaselines(t *testing.T) {
 				out = append(out, r)
 			}
 		}
-		return out
+		return out, keys
 	}
+	part, keys := few(20, replay())
 	for name, c := range map[string]struct {
 		baseline []taken
 		notes    string // the beginnings
@@ -319,7 +319,7 @@ func TestBrokenBaselines(t *testing.T) {
 		"with a name of its own for every event": {renamed(t, replay(), nil),
 			"name of events differs between the left side and its replay in 100 %, more than 10 %: "},
 		"without the partners": {slices.DeleteFunc(replay(), func(r taken) bool { return r.stream == compare.Partners }), "organizer."},
-		"a few events, one of them with another name": {renamed(t, few(20, replay()), ids[:1]),
+		"a few events, one of them with another name": {renamed(t, part, keys[:1]),
 			"the baseline is no replay of the left side: of events the side has 300, the baseline 20, and both 20; "},
 		"another season":    {legacyTaken(Baseline, other.season.Legacy), "the baseline is no replay of the left side: of events the side has 300, the baseline 300, and both 0; "},
 		"orders for events": {as(compare.Events, compare.Orders, replay()), "the baseline is no replay of the left side: of events the side has 300, the baseline "},

@@ -43,6 +43,9 @@ func TestRememberedRowsAreBounded(t *testing.T) {
 		if most := 2 * max(mostRememberedBytes, largest); bytes > most || n > 2*mostRemembered || n < 1 {
 			t.Errorf("%d facts a row: %d rows of %d bytes are kept, at most %d and %d may be", facts, n, bytes, 2*mostRemembered, most)
 		}
+		if n > 0 && n < min(mostRemembered, mostRememberedBytes/max(1, bytes/n)) {
+			t.Errorf("%d facts a row: only %d rows of %d bytes are kept", facts, n, bytes)
+		}
 		if want := 3 * min(mostRemembered, 1+mostRememberedBytes/largest); read != want {
 			t.Errorf("%d facts a row: read %d times, want %d", facts, read, want)
 		}
