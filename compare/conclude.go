@@ -10,38 +10,43 @@ import (
 
 // QuarantineFacts are what the verdict has to know of the quarantine topic.
 type QuarantineFacts struct {
-	Known   bool      // it was read
-	Records int64     // that were not replayed
-	Oldest  time.Time // when the oldest of them came there; zero for none
+	Known   bool      `json:"known"`           // it was read
+	Records int64     `json:"records"`         // that were not replayed
+	Oldest  time.Time `json:"oldest,omitzero"` // when the oldest of them came there; zero for none
 }
 
 // Conclude gives a report that is filled its verdict, its trend, of which history are the earlier points, and its digest.
 // The report's Run.Time is the moment that counts as now.
-func (r *Report) Conclude(c Cutover, q QuarantineFacts, history []TrendPoint) error {
+func (r *Report) Conclude(c Cutover, q QuarantineFacts, history []TrendPoint) (err error) {
+	r.Quarantine = q
+	r.Verdict, r.Trend = r.judge(c, history)
+	r.Digest, err = r.digest()
+	return err
+}
+
+// judge holds the figures against the thresholds. trend is the history with this result.
+func (r *Report) judge(c Cutover, history []TrendPoint) (v Verdict, trend []TrendPoint) {
 	f := r.facts()
-	f.QuarantineKnown, f.Quarantined = q.Known, q.Records
-	if !q.Oldest.IsZero() {
-		f.OldestQuarantine = max(0, r.Run.Time.Sub(q.Oldest))
-	}
 	point := TrendPoint{
 		Time: r.Run.Time, Coverage: f.Coverage, Unexplained: unexplainedRate(f.Unexplained, f.Compared), Violations: f.Violations,
 	}
 	if f.Entities < c.MinEntities {
 		point.Coverage = 0 // it says nothing, and is no clean day
 	}
-	r.Trend = slices.DeleteFunc(slices.Clone(history), func(p TrendPoint) bool { return p.Time.Equal(point.Time) })
-	f.DaysClean = DaysClean(append(r.Trend, point), c, r.Run.Time)
-	r.Verdict = Decide(c, f)
-	point.Go = r.Verdict.Go
-	r.Trend = append(r.Trend, point)
-	slices.SortStableFunc(r.Trend, func(a, b TrendPoint) int { return a.Time.Compare(b.Time) })
-	var err error
-	r.Digest, err = r.digest()
-	return err
+	trend = slices.DeleteFunc(slices.Clone(history), func(p TrendPoint) bool { return p.Time.Equal(point.Time) })
+	f.DaysClean = DaysClean(append(trend, point), c, r.Run.Time)
+	v = Decide(c, f)
+	point.Go = v.Go
+	trend = append(trend, point)
+	slices.SortStableFunc(trend, func(a, b TrendPoint) int { return a.Time.Compare(b.Time) })
+	return v, trend
 }
 
 func (r *Report) facts() VerdictFacts {
-	f := VerdictFacts{Coverage: 1, Behind: r.Right.Behind}
+	f := VerdictFacts{Coverage: 1, Behind: r.Right.Behind, QuarantineKnown: r.Quarantine.Known, Quarantined: r.Quarantine.Records}
+	if !r.Quarantine.Oldest.IsZero() {
+		f.OldestQuarantine = max(0, r.Run.Time.Sub(r.Quarantine.Oldest))
+	}
 	worst := -1.0
 	for _, s := range r.Streams {
 		compared := s.Equal + s.Different

@@ -24,7 +24,6 @@ type RunningLimits struct {
 // Running is what a deployment was found to be like at a moment.
 type Running struct {
 	Deployment string
-	Topics     []string // slim ones: events, orders, refunds
 	Time       time.Time
 
 	Idle []string // consumer groups in which no instance is
@@ -62,7 +61,8 @@ type CheckedReport struct {
 	Deployment string    `json:"deployment"`
 	Time       time.Time `json:"time"`
 	Digest     string    `json:"digest"`
-	Verdict    Verdict   `json:"verdict"`
+	Verdict    Verdict   `json:"verdict"` // on its figures, by the thresholds of now
+	Said       Verdict   `json:"said"`    // by the thresholds that it was made with
 }
 
 // ParkedCount is what waits for one reason.
@@ -88,12 +88,24 @@ func ReadReport(text []byte) (*Report, error) {
 	return &r, nil
 }
 
-// DecideCutover holds a report and the running bridge against the thresholds. It is GO when
-// the report is, and all checks are kept.
-func DecideCutover(l RunningLimits, r *Report, now Running) CutoverCheck {
+// Of says what is compared: "vibe: legacy (partners, …) against slim 1.0 json (events, …)". The
+// same is said of the same deployment, sides, topics, editions and formats alone.
+func Of(deployment string, left, right Party) string {
+	return deployment + ": " + left.named() + " against " + right.named()
+}
+
+func (p Party) named() string {
+	return strings.Join(slices.DeleteFunc([]string{p.Kind, p.Edition, p.Format}, func(s string) bool { return s == "" }), " ") +
+		" (" + strings.Join(p.Topics, ", ") + ")"
+}
+
+// DecideCutover holds the figures of a report against the thresholds of a comparison, and the
+// running bridge against its own. It is GO when all are kept, whatever the report says of itself.
+func DecideCutover(t Cutover, l RunningLimits, r *Report, now Running) CutoverCheck {
+	judged, _ := r.judge(t, r.Trend)
 	c := CutoverCheck{
 		Deployment: now.Deployment, Time: now.Time,
-		Report: CheckedReport{Deployment: r.Deployment, Time: r.Run.Time, Digest: r.Digest, Verdict: r.Verdict},
+		Report: CheckedReport{Deployment: r.Deployment, Time: r.Run.Time, Digest: r.Digest, Verdict: judged, Said: r.Verdict},
 		Lag:    max(now.Lag[0], now.Lag[1]), Parked: now.parked(l.MaxParkedAge), Quarantine: now.Quarantine.Records,
 		Paused: slices.Sorted(maps.Keys(now.Paused)),
 	}
@@ -107,13 +119,8 @@ func DecideCutover(l RunningLimits, r *Report, now Running) CutoverCheck {
 		v.Checks = append(v.Checks, check)
 		v.Go = v.Go && ok
 	}
-	failed := r.Verdict.failed()
-	add("report.verdict", r.Verdict.Go && len(failed) == 0 && len(r.Verdict.Checks) > 0,
-		"GO", r.Verdict.word()+listed(": ", failed),
+	add("report.verdict", judged.Go, "GO", judged.besides(r.Verdict),
 		"look at the report: it says what to do; then compare again")
-	add("report.deployment", r.Deployment == now.Deployment && slices.Equal(r.Right.Topics, now.Topics),
-		now.Deployment+" and its slim topics", reportOf(r, now.Topics),
-		"the report is of another deployment, or of other slim topics: compare with this configuration")
 	age := now.Time.Sub(r.Run.Time)
 	add("cutover.max_report_age", -clocksApart <= age && age <= l.MaxReportAge,
 		"at most "+exactTime(l.MaxReportAge), ageOf(age), "compare again: what the report says may not hold any more")
@@ -147,11 +154,13 @@ func DecideCutover(l RunningLimits, r *Report, now Running) CutoverCheck {
 // clocksApart is how far in the future a report may be made.
 const clocksApart = time.Minute
 
-func reportOf(r *Report, topics []string) string {
-	if slices.Equal(r.Right.Topics, topics) {
-		return r.Deployment
+// besides is the verdict, and what was said by other thresholds where that is not the same.
+func (v Verdict) besides(said Verdict) string {
+	text := v.word() + listed(": ", v.failed())
+	if other := said.word() + listed(": ", said.failed()); other != text {
+		text += "; by the thresholds that it was made with the report said " + other
 	}
-	return r.Deployment + " and " + cmp.Or(strings.Join(r.Right.Topics, ", "), "no topics")
+	return text
 }
 
 func ageOf(age time.Duration) string {

@@ -33,6 +33,9 @@ type ExpectedRule struct {
 	Fields     []string        // globs: * is any text, also with dots
 	IDs        map[string]bool // of entities
 	Absent     string          // "left", "right": that side has no value; or ""
+	// Before: only duplicates all of which were written before; zero: any. The newest record is held against the
+	// left side all the same, and has to be one that can be.
+	Before time.Time
 
 	line int
 }
@@ -45,6 +48,7 @@ type ExpectedQuery struct {
 	ID          string
 	LeftAbsent  bool
 	RightAbsent bool
+	Said        int64 // Difference.Said
 }
 
 type expectedKey struct {
@@ -75,6 +79,7 @@ func (e *Expected) Match(d ExpectedQuery, now time.Time) (m ExpectedMatch) {
 		r := &e.Rules[i]
 		switch {
 		case r.IDs != nil && !r.IDs[d.ID], r.Absent == "left" && !d.LeftAbsent, r.Absent == "right" && !d.RightAbsent:
+		case !r.Before.IsZero() && (d.Said == 0 || d.Said >= r.Before.UnixMilli()):
 		case !r.Expired(now):
 			return ExpectedMatch{Rule: r.ID}
 		case m.Rule == "":
@@ -279,7 +284,7 @@ var expectedID = regexp.MustCompile(`^[a-z0-9]+([-_][a-z0-9]+)*$`)
 // rule reads one and adds it.
 func (p *expectedParser) rule(n *yaml.Node, e *Expected) error {
 	r := ExpectedRule{line: n.Line}
-	fieldsAt := n
+	fieldsAt, beforeAt := n, n
 	err := p.mapping(n, "a rule", func(key string, value *yaml.Node) (err error) {
 		switch key {
 		case "id":
@@ -292,6 +297,9 @@ func (p *expectedParser) rule(n *yaml.Node, e *Expected) error {
 			r.Reason, err = p.word(value, key)
 		case "expires":
 			err = p.date(value, &r.Expires)
+		case "before":
+			beforeAt = value
+			err = p.time(value, &r.Before)
 		case "streams":
 			err = p.words(value, key, func(at *yaml.Node, word string) error {
 				s := slices.Index(streamNames[Events:], word)
@@ -345,6 +353,9 @@ func (p *expectedParser) rule(n *yaml.Node, e *Expected) error {
 	if len(r.Streams)+len(r.Categories)+len(r.Fields)+len(r.IDs) == 0 {
 		return p.errorf(n, "the rule %s would explain every difference: name its streams, categories, fields or ids", r.ID)
 	}
+	if !r.Before.IsZero() && !slices.Equal(r.Categories, []Category{Duplicate}) {
+		return p.errorf(beforeAt, "before is for rules of which the only category is %s", Duplicate)
+	}
 	for _, other := range e.Rules {
 		if other.ID == r.ID {
 			return p.errorf(n, "the rule %s occurs twice, first in line %d", r.ID, other.line)
@@ -385,6 +396,17 @@ func (p *expectedParser) date(n *yaml.Node, into *time.Time) error {
 	}
 	if *into, err = time.Parse(time.DateOnly, text); err != nil || into.IsZero() {
 		return p.errorf(n, "expires %.40q: want a day such as 2026-12-31", text)
+	}
+	return nil
+}
+
+func (p *expectedParser) time(n *yaml.Node, into *time.Time) error {
+	text, err := p.word(n, "before")
+	if err != nil {
+		return err
+	}
+	if *into, err = time.Parse(time.RFC3339, text); err != nil || into.IsZero() {
+		return p.errorf(n, "before %.40q: want a time such as 2026-12-31T18:00:00Z", text)
 	}
 	return nil
 }

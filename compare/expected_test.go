@@ -144,6 +144,10 @@ func TestExpectedErrors(t *testing.T) {
 		{head + "    ids_file: none.txt\n", "f.yaml:6: ids_file: no such file"},
 		{head + "    ids_file: empty.txt\n", "f.yaml:6: ids_file: empty.txt has no id"},
 		{head + "    absent: both\n", `f.yaml:6: absent "both": use left or right`},
+		{head + "    categories: [duplicate]\n    before: 2026-12-31\n", `f.yaml:7: before "2026-12-31": want a time such as 2026-12-31T18:00:00Z`},
+		{head + "    categories: [duplicate]\n    before:\n", "f.yaml:7: before: want a text"},
+		{head + "    before: 2026-12-31T18:00:00Z\n    streams: [orders]\n", "f.yaml:6: before is for rules of which the only category is duplicate"},
+		{head + "    before: 2026-12-31T18:00:00Z\n    categories: [duplicate, value]\n", "f.yaml:6: before is for rules of which the only category is duplicate"},
 		{head + "    ids: &x [a]\n    streams: *x\n", "f.yaml:7: streams: want a list"},
 	} {
 		_, err := ParseExpected("f.yaml", []byte(tt.data), func(path string) ([]byte, error) {

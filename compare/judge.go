@@ -68,6 +68,9 @@ type Difference struct {
 	// LeftAbsent and RightAbsent: that side has no value.
 	LeftAbsent, RightAbsent bool
 	Detail                  string
+	// Said, of a duplicate, is when the last of its records was written, Unix milliseconds; 0 as long as what the
+	// newest says cannot be judged.
+	Said int64
 }
 
 // Finding is what the Judge says of an entity. Reason is why it is neither equal nor
@@ -128,6 +131,7 @@ func (j *Judge) Entity(s Stream, row *rowpb.Row) (Finding, error) {
 	case settled > 0: // what does not settle itself counts in any case
 		if reason != "" {
 			f.Differences = f.Differences[:settled]
+			f.Differences[0].Said = 0
 		}
 	case quarantined:
 		return Finding{State: IsQuarantined, Reason: reason}, nil
@@ -345,7 +349,7 @@ func fact(side *rowpb.Side, key uint64) (digest uint32, known bool) {
 
 func (j *Judge) repeats(f *Finding, right *rowpb.Side) {
 	if right.Repeats > 0 {
-		f.add(whole(Duplicate, ""))
+		f.add(Difference{Category: Duplicate, index: -1, Said: right.GetRepeat().GetTime()})
 	}
 }
 

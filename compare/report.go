@@ -46,6 +46,8 @@ type Report struct {
 	Expected []ExpectedCount `json:"expected"`
 	Noise    *NoiseCount     `json:"noise,omitempty"`
 
+	Quarantine QuarantineFacts `json:"quarantine"`
+
 	Marks []Mark   `json:"marks"`
 	Notes []string `json:"notes,omitempty"` // what the topics did not allow to check
 
@@ -198,6 +200,9 @@ type Mark struct {
 	// something is wrong with it.
 	Settled int64 `json:"settled"`
 	End     int64 `json:"end"`
+	// Records is how many lay between Start and End when the mark was first read up to; nil
+	// before that. There are fewer when the topic has been compacted since.
+	Records *int64 `json:"records,omitempty"`
 }
 
 // TrendPoint is one result among others.

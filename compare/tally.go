@@ -2,6 +2,7 @@ package compare
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -201,7 +202,7 @@ func (t *Tally) different(c *StreamTotals, s Stream, id string, row *rowpb.Row, 
 // rule is what declares the difference; unexpected when there is none that holds.
 func (t *Tally) rule(s Stream, id string, d Difference) (rule string, unexpected bool) {
 	m := t.Expected.Match(ExpectedQuery{
-		Stream: s, Category: d.Category, Field: d.Field, ID: id, LeftAbsent: d.LeftAbsent, RightAbsent: d.RightAbsent,
+		Stream: s, Category: d.Category, Field: d.Field, ID: id, LeftAbsent: d.LeftAbsent, RightAbsent: d.RightAbsent, Said: d.Said,
 	}, t.Now)
 	return m.Rule, m.Rule == "" || m.Expired
 }
@@ -396,11 +397,67 @@ func (c *StreamTotals) Coverage() float64 {
 // Noise is what a side and a replay of it differ in.
 type Noise struct {
 	Of     string // "left" or "right"
-	Totals Totals
+	Totals Totals // of the entities that both have
+	// Replays are how many entities of each stream there are.
+	Replays [Streams]Replay
 }
 
-// Noisy tells whether a field differed at all.
-func (n *Noise) Noisy(s Stream, field string) bool { return n != nil && n.count(s.String(), field) > 0 }
+// Replay counts entities of a stream: of the side, of its replay, and those that both have.
+type Replay struct {
+	Given             bool // the baseline has a topic of the stream
+	Side, Again, Both int64
+}
+
+// What makes a baseline one that nothing is subtracted of: a wrong topic would make
+// everything noise, and hide every fault.
+const (
+	// LeastReplayed is the share of the entities of a side that its replay has to have, and
+	// the other way round.
+	LeastReplayed = 0.5
+	// MostNoise is the share of entities that may differ in a field for no reason. One that is less
+	// stable says too little: a fault in as many entities could not be told from noise.
+	MostNoise = 0.1
+)
+
+func (r Replay) broken() bool {
+	return float64(r.Both) < LeastReplayed*float64(max(r.Side, r.Again))
+}
+
+// Noisy tells whether something is subtracted of a field.
+func (n *Noise) Noisy(s Stream, field string) bool { return n.subtracted(s, field) > 0 }
+
+// subtracted is the share of the entities of a stream that are noise in the field.
+func (n *Noise) subtracted(s Stream, field string) float64 {
+	if n == nil || n.Replays[s].broken() {
+		return 0
+	}
+	share := n.share(s.String(), field)
+	if share > MostNoise {
+		return 0
+	}
+	return share
+}
+
+// Notes say of what nothing is subtracted, and why.
+func (n *Noise) Notes() (notes []string) {
+	if n == nil {
+		return nil
+	}
+	for s, r := range n.Replays {
+		if r.Given && r.broken() {
+			notes = append(notes, fmt.Sprintf("the baseline is no replay of the %s side: of %s the side has %s, the baseline %s, and both %s; nothing that differs there is taken for noise: look at compare.baseline",
+				n.Of, Stream(s), groupDigits(r.Side), groupDigits(r.Again), groupDigits(r.Both)))
+		}
+	}
+	for _, f := range n.Totals.Fields {
+		s := Stream(slices.Index(streamNames[:], f.Stream))
+		if share := n.share(f.Stream, f.Field); f.Category == Value && !n.Replays[s].broken() && share > MostNoise {
+			notes = append(notes, fmt.Sprintf("%s of %s differs between the %s side and its replay in %s, more than %s: that is not taken for noise, and all of it counts; declare the field in the file of expected differences, or look at compare.baseline",
+				f.Field, f.Stream, n.Of, nearPercent(share, MostNoise), exactPercent(MostNoise)))
+		}
+	}
+	return notes
+}
 
 func (n *Noise) count(stream, field string) int64 {
 	for _, f := range n.Totals.Fields {
@@ -411,9 +468,9 @@ func (n *Noise) count(stream, field string) int64 {
 	return 0
 }
 
-// share of the entities of a stream that differ in the field for no reason but noise.
+// share of the entities of a stream that differ in the field between the side and its replay.
 func (n *Noise) share(stream, field string) float64 {
-	if n == nil || n.Totals.Streams[stream].compared() == 0 {
+	if n.Totals.Streams[stream].compared() == 0 {
 		return 0
 	}
 	return float64(n.count(stream, field)) / float64(n.Totals.Streams[stream].compared())
@@ -426,7 +483,8 @@ func (c *StreamTotals) compared() int64 {
 	return c.Compared()
 }
 
-// Fill puts the totals into a report, less the noise, which may be nil: Streams, Counts, Expected and Noise.
+// Fill puts the totals into a report, less the noise, which may be nil: Streams, Counts, Expected and Noise, and what
+// there is to be noted of the noise.
 func (t *Totals) Fill(r *Report, expected *Expected, noise *Noise, now time.Time) {
 	excess := map[string]int64{}
 	r.Counts = nil
@@ -434,7 +492,7 @@ func (t *Totals) Fill(r *Report, expected *Expected, noise *Noise, now time.Time
 		compared := t.Streams[f.Stream].compared()
 		c := FieldCount{Stream: f.Stream, Category: f.Category, Field: f.Field, Count: f.Count, Expected: f.Expected, Compared: compared}
 		left := f.Count - f.Expected
-		if share := noise.share(f.Stream, f.Field); share > 0 && f.Category == Value {
+		if share := noise.subtracted(Stream(slices.Index(streamNames[:], f.Stream)), f.Field); share > 0 && f.Category == Value {
 			c.Noise = min(left, int64(share*float64(compared)+0.5))
 			excess[f.Stream] += left - c.Noise
 		}
@@ -461,6 +519,7 @@ func (t *Totals) Fill(r *Report, expected *Expected, noise *Noise, now time.Time
 	if noise == nil {
 		return
 	}
+	r.Notes = append(r.Notes, noise.Notes()...)
 	r.Noise = &NoiseCount{Of: noise.Of, Compared: map[string]int64{}}
 	for name, c := range noise.Totals.Streams {
 		r.Noise.Compared[name] = c.Compared()

@@ -43,7 +43,52 @@ func readMarks(path string) (*compareMarks, error) {
 	if len(m.Marks) == 0 || m.time().IsZero() {
 		return nil, refusef("marks: %s: there are none: want a report of compare once (--out)", path)
 	}
+	type partition struct {
+		side, topic string
+		partition   int32
+	}
+	seen := map[partition]bool{}
+	for _, mark := range m.Marks {
+		at := partition{mark.Side, mark.Topic, mark.Partition}
+		switch {
+		case mark.Start < 0 || mark.End < mark.Start:
+			return nil, refusef("marks: %s: %s/%d on the %s side begins at %d and ends at %d", path, mark.Topic, mark.Partition, mark.Side, mark.Start, mark.End)
+		case seen[at]:
+			return nil, refusef("marks: %s: %s/%d on the %s side is marked twice", path, mark.Topic, mark.Partition, mark.Side)
+		}
+		seen[at] = true
+	}
 	return &m, nil
+}
+
+// counted are the marks with how many records lay between them when they were first read up to, and what
+// there is to be said when it is not as many now.
+func (w *comparedWork) counted(topics []*comparedTopic) (marks []compare.Mark, warnings []string) {
+	marks = slices.Clone(w.marks.Marks)
+	uncounted := false
+	for _, t := range topics {
+		were, are, differ := int64(0), int64(0), false
+		for i := range marks {
+			mark := &marks[i]
+			if !t.is(*mark) {
+				continue
+			}
+			n := w.engine.Taken(t.side, t.name, mark.Partition)
+			if mark.Records == nil {
+				uncounted = uncounted || w.given
+				mark.Records = &n
+			}
+			were, are, differ = were+*mark.Records, are+n, differ || *mark.Records != n
+		}
+		if differ {
+			warnings = append(warnings, fmt.Sprintf("of %s (%s) %d records lay between the marks when these were made, and %d do now: others are compared, and the digest is another one",
+				t.name, t.side, were, are))
+		}
+	}
+	if uncounted {
+		warnings = append(warnings, "the marks do not say how many records lay between them: whether some have been deleted since is not known")
+	}
+	return marks, warnings
 }
 
 // newMarks fixes what is compared. What may be too young to have come through is marked
@@ -317,19 +362,27 @@ func (p *comparison) checkTopicMarks(ctx context.Context, t *comparedTopic, w *c
 		marked++
 		at := partitionID{mark.Topic, mark.Partition}
 		end, exists := last[at]
+		delete(last, at)
 		read := mark.Start // of it, up to here
 		if next, ok := w.engine.Next(t.side, t.name, mark.Partition); ok {
 			read = next
 		}
 		switch {
-		case mark.TopicID != id, !exists, end < mark.End:
+		case mark.TopicID != id:
 			return refusef("marks: %s has been created anew since: mark again (without --marks, or with --fresh)", t.name)
+		case !exists:
+			return refusef("marks: %s has no partition %d: mark again (without --marks, or with --fresh)", t.name, mark.Partition)
+		case end < mark.End:
+			return refusef("marks: %s/%d is marked up to offset %d and ends at %d: it has been created anew since, or lost records: mark again (without --marks, or with --fresh)", t.name, mark.Partition, mark.End, end)
 		case first[at] > read:
 			return refusef("marks: records of %s/%d have been deleted since, up to offset %d: mark again (without --marks, or with --fresh)", t.name, mark.Partition, first[at])
 		}
 	}
 	if marked == 0 {
 		return refusef("marks: there are none of topic %s on the %s side", t.name, t.side)
+	}
+	for at := range last {
+		return refusef("marks: there is none of %s/%d on the %s side: partitions were added since, or the file is not whole: mark again (without --marks, or with --fresh)", t.name, at.partition, t.side)
 	}
 	return nil
 }

@@ -45,14 +45,15 @@ with its verdict.
 What has been in the topics for less than --grace is not told missing; once waits that
 long before it marks the ends. With --marks the marks of an earlier report are taken,
 and the same is compared again: the digest of the report is the same, as long as the
-configuration is.
+configuration is and no topic has been compacted; once says so when one was.
 
 What it has read is kept in --work-dir, about 1 kB for each order, and removed at the
 end. When it is interrupted, the same command goes on where it was; --fresh starts over.
 It needs less than 1 GB of memory, however many records there are.
 
 --history is a file to which each result is added, a line of JSON each: the report shows
-them as a trend, and cutover.days_clean looks at them.
+them as a trend, and cutover.days_clean looks at them. Each line says of what comparison
+it is, and one of another deployment, side, topic, edition or format is refused.
 
 The report holds ids, positions, and samples of what differs, personal texts by their
 shape: 9 for a digit, a or A for a letter.
@@ -101,7 +102,7 @@ func (o *compareOnceOptions) run(ctx context.Context, a *app, c config.Config) e
 	if err != nil {
 		return err
 	}
-	history, err := readHistory(o.history)
+	history, err := readHistory(o.history, p.named())
 	if err != nil {
 		return err
 	}
@@ -125,7 +126,10 @@ func (o *compareOnceOptions) run(ctx context.Context, a *app, c config.Config) e
 	if err := report.Conclude(cutoverOf(c.Cutover), work.result.Quarantine, history); err != nil {
 		return fmt.Errorf("compare: %w", err)
 	}
-	if err := o.write(a, report); err != nil {
+	for _, warning := range work.warnings {
+		fmt.Fprintf(a.stderr, "warning: %s\n", warning)
+	}
+	if err := o.write(a, report, p.named()); err != nil {
 		return fmt.Errorf("compare: write the report: %w", err)
 	}
 	if err := work.remove(); err != nil {
@@ -209,7 +213,7 @@ func (o *compareOnceOptions) mark(ctx context.Context, a *app, p *comparison, w 
 }
 
 // write puts the report where it is wanted.
-func (o *compareOnceOptions) write(a *app, r *compare.Report) error {
+func (o *compareOnceOptions) write(a *app, r *compare.Report, of string) error {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
@@ -232,7 +236,7 @@ func (o *compareOnceOptions) write(a *app, r *compare.Report) error {
 		}
 	}
 	if o.history != "" {
-		if err := addHistory(o.history, r); err != nil {
+		if err := addHistory(o.history, of, r); err != nil {
 			return err
 		}
 	}
@@ -257,10 +261,13 @@ type comparedWork struct {
 	marks   *compareMarks
 	resumed bool
 	marked  bool // the folder has the marks
+	given   bool // with --marks
 
-	result  once.Result
-	seconds float64 // of reading
-	read    int64   // records, by this process
+	result once.Result
+	// warnings are notes of the report that have to be seen.
+	warnings []string
+	seconds  float64 // of reading
+	read     int64   // records, by this process
 }
 
 func (w *comparedWork) marksFile() string { return filepath.Join(w.dir, "marks.json") }
@@ -280,7 +287,7 @@ func (o *compareOnceOptions) openWork(p *comparison, given *compareMarks) (*comp
 	if parent == "" {
 		parent = filepath.Join(p.config.StateDir, "compare-once")
 	}
-	w := &comparedWork{dir: filepath.Join(parent, p.digest(given))}
+	w := &comparedWork{dir: filepath.Join(parent, p.digest(given)), given: given != nil}
 	if o.fresh {
 		if err := os.RemoveAll(w.dir); err != nil {
 			return nil, refusef("compare: --fresh: %w", err)
@@ -317,8 +324,14 @@ func (w *comparedWork) remove() error {
 	return nil
 }
 
-// readHistory are the results of a file; none when there is no file yet.
-func readHistory(path string) ([]compare.TrendPoint, error) {
+// pastResult is a line of a history.
+type pastResult struct {
+	Of string `json:"of"` // compare.Of
+	compare.TrendPoint
+}
+
+// readHistory are the results of a file, all of one comparison; none when there is no file yet.
+func readHistory(path, of string) ([]compare.TrendPoint, error) {
 	if path == "" {
 		return nil, nil
 	}
@@ -332,7 +345,7 @@ func readHistory(path string) ([]compare.TrendPoint, error) {
 	var points []compare.TrendPoint
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	for {
-		var point compare.TrendPoint
+		var point pastResult
 		err := decoder.Decode(&point)
 		if errors.Is(err, io.EOF) {
 			return points, nil
@@ -343,13 +356,24 @@ func readHistory(path string) ([]compare.TrendPoint, error) {
 		if point.Time.IsZero() {
 			return nil, refusef("--history %s: after %s: not a line of results: it has no time", path, count(len(points), "result"))
 		}
-		points = append(points, point)
+		switch point.Of {
+		case of:
+		case "":
+			return nil, refusef("--history %s: result %d does not say of what it is: an older version wrote it; take another file, or put %s into each line if all are of this comparison",
+				path, len(points)+1, ofKey(of))
+		default:
+			return nil, refusef("--history %s: result %d is of another comparison, %q; this one is %q: want a file of its own", path, len(points)+1, point.Of, of)
+		}
+		points = append(points, point.TrendPoint)
 	}
 }
 
+// ofKey is the key of a line with its value.
+func ofKey(of string) string { return fmt.Sprintf(`"of":%q`, of) }
+
 // addHistory adds this result, unless the same one is there.
-func addHistory(path string, r *compare.Report) error {
-	points, err := readHistory(path)
+func addHistory(path, of string, r *compare.Report) error {
+	points, err := readHistory(path, of)
 	if err != nil {
 		return err
 	}
@@ -362,7 +386,7 @@ func addHistory(path string, r *compare.Report) error {
 		if !p.Time.Equal(r.Run.Time) {
 			continue
 		}
-		line, err := json.Marshal(p)
+		line, err := json.Marshal(pastResult{of, p})
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -69,8 +70,9 @@ func TestCompareOnce(t *testing.T) {
 		if again := v.compareOnce(codeOK, "--marks", out); again.Digest != clean.Digest || again.Digest == dirty.Digest {
 			t.Errorf("digests %s, again %s, with other marks %s", clean.Digest, again.Digest, dirty.Digest)
 		}
+		v.tellsOfLostRecords(out, clean)
 		v.compareSlim(t)
-		v.refusesToCompare(out)
+		v.refusesToCompare(out, history)
 	})
 }
 
@@ -103,23 +105,91 @@ func (v *verified) compareSlim(t *testing.T) {
 }
 
 // refusesToCompare: what cannot be compared has an exit code of its own, and one line.
-func (v *verified) refusesToCompare(report string) {
+func (v *verified) refusesToCompare(report, history string) {
 	v.t.Helper()
+	marks := func(name string, change func([]compare.Mark) []compare.Mark) string {
+		return v.changedMarks(report, name, func(r *compare.Report) { r.Marks = change(r.Marks) })
+	}
+	lacking := marks("lacking.json", func(m []compare.Mark) []compare.Mark { return m[1:] })
+	more := marks("more.json", func(m []compare.Mark) []compare.Mark {
+		one := m[0]
+		one.Partition = 99
+		return append(m, one)
+	})
+	beyond := marks("beyond.json", func(m []compare.Mark) []compare.Mark { m[0].End += 1_000_000; return m })
+	twice := marks("twice.json", func(m []compare.Mark) []compare.Mark { return append(m, m[0]) })
+	backwards := marks("backwards.json", func(m []compare.Mark) []compare.Mark { m[0].Start = m[0].End + 1; return m })
+	anew := marks("anew.json", func(m []compare.Mark) []compare.Mark { m[0].TopicID = "another"; return m })
 	notMarks := v.write("none.json", "{}")
 	badExpected := v.write("expected.yaml", "expected: 1")
 	for what, args := range map[string][]string{
-		"does not exist":             {"--slim-prefix", v.Prefix + "nowhere-"},
-		"there are none":             {"--marks", notMarks},
-		"is not compared by":         {"--marks", report, "--slim-prefix", v.Prefix + "other-"},
-		"expected.yaml":              {"--compare-expected-file", badExpected},
-		"want 0 or more":             {"--grace", "-1s"},
-		"connect to":                 {"--target-brokers", "127.0.0.1:1"},
-		"want the name of the other": {"--compare-against", "slim"},
+		"does not exist": {"--slim-prefix", v.Prefix + "nowhere-"},
+		"there are none": {"--marks", notMarks},
+		"/0 on the left side: partitions were added since, or the file is not whole": {"--marks", lacking},
+		" has no partition 99":                            {"--marks", more},
+		"it has been created anew since, or lost records": {"--marks", beyond},
+		"is marked twice":                                 {"--marks", twice},
+		" and ends at ":                                   {"--marks", backwards},
+		"has been created anew since":                     {"--marks", anew},
+		"result 1 is of another comparison":               {"--history", history, "--edition", "2.0"},
+		"is not compared by":                              {"--marks", report, "--slim-prefix", v.Prefix + "other-"},
+		"expected.yaml":                                   {"--compare-expected-file", badExpected},
+		"want 0 or more":                                  {"--grace", "-1s"},
+		"connect to":                                      {"--target-brokers", "127.0.0.1:1"},
+		"want the name of the other":                      {"--compare-against", "slim"},
 	} {
 		r := execute(v.t, nil, append([]string{"compare", "once", "--config", v.config, "--grace", "0s"}, args...)...)
 		if r.code != codeRefused || !strings.Contains(r.stderr, what) {
 			v.t.Errorf("%v: exit code %d: %s; want %q", args, r.code, r.stderr, what)
 		}
+	}
+}
+
+// changedMarks writes a report with something else in it.
+func (v *verified) changedMarks(report, name string, change func(*compare.Report)) string {
+	v.t.Helper()
+	text, err := os.ReadFile(report)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	var r compare.Report
+	if err := json.Unmarshal(text, &r); err != nil {
+		v.t.Fatal(err)
+	}
+	change(&r)
+	if text, err = json.Marshal(&r); err != nil {
+		v.t.Fatal(err)
+	}
+	return v.write(name, string(text))
+}
+
+// tellsOfLostRecords: as if the topic had had more records between the marks when they were made.
+func (v *verified) tellsOfLostRecords(report string, clean *compare.Report) {
+	v.t.Helper()
+	i := slices.IndexFunc(clean.Marks, func(m compare.Mark) bool { return m.Topic == v.slimTopic("orders") })
+	total := int64(0)
+	for _, m := range clean.Marks {
+		if m.Records == nil || *m.Records > m.End-m.Start {
+			v.t.Fatalf("%+v does not say how many records there were", m)
+		}
+		total += *m.Records
+	}
+	if total != clean.Run.Records || *clean.Marks[i].Records == 0 {
+		v.t.Errorf("%d records by the marks, %d were read", total, clean.Run.Records)
+	}
+	lost := v.changedMarks(report, "lost.json", func(r *compare.Report) { *r.Marks[i].Records += 3 })
+	want := fmt.Sprintf("of %s (right) %d records lay between the marks when these were made, and %d do now", v.slimTopic("orders"), *clean.Marks[i].Records+3, *clean.Marks[i].Records)
+	again := v.compareOnce(codeOK, "--marks", lost)
+	if !slices.ContainsFunc(again.Notes, func(n string) bool { return strings.HasPrefix(n, want) }) || again.Digest == clean.Digest {
+		v.t.Errorf("notes %q, want %q; digest %s", again.Notes, want, again.Digest)
+	}
+	all := append([]string{"compare", "once", "--config", v.config, "--json", "--grace", "0s", "--cutover-min-coverage", "0.5"}, "--marks")
+	if r := execute(v.t, nil, append(all, lost)...); r.code != codeOK || !strings.Contains(r.stderr, "\nwarning: "+want) && !strings.HasPrefix(r.stderr, "warning: "+want) {
+		v.t.Errorf("exit code %d, says %s", r.code, r.stderr)
+	}
+	uncounted := v.changedMarks(report, "uncounted.json", func(r *compare.Report) { r.Marks[i].Records = nil })
+	if r := execute(v.t, nil, append(all, uncounted)...); r.code != codeOK || !strings.Contains(r.stderr, "warning: the marks do not say how many records") {
+		v.t.Errorf("exit code %d, says %s", r.code, r.stderr)
 	}
 }
 

@@ -176,12 +176,15 @@ func (p *comparison) report(ctx context.Context, w *comparedWork) (*compare.Repo
 	stats := w.engine.Stats()
 	r := &compare.Report{
 		Version: 1, Deployment: p.config.Name, Left: p.party(once.Left, stats, w), Right: p.party(once.Right, stats, w),
-		Marks: w.marks.Marks, Notes: append(p.notes, stats.Nameless...),
-		Run: compare.Run{Time: w.marks.time(), Records: stats.Total(), Resumed: w.resumed},
+		Notes: append(p.notes, stats.Nameless...),
+		Run:   compare.Run{Time: w.marks.time(), Records: stats.Total(), Resumed: w.resumed},
 	}
 	if p.legacy && w.marks.behind() {
 		r.Notes = append(r.Notes, bridgeBehind)
 	}
+	r.Marks, w.warnings = w.counted(p.topics)
+	r.Notes = append(r.Notes, w.warnings...)
+	w.warnings = append(w.warnings, w.result.Noise.Notes()...)
 	w.result.Totals.Fill(r, p.expected, w.result.Noise, w.marks.time())
 	f := &compareFetcher{comparison: p}
 	defer f.close()
@@ -195,8 +198,17 @@ func (p *comparison) report(ctx context.Context, w *comparedWork) (*compare.Repo
 }
 
 func (p *comparison) party(side once.Side, stats once.Stats, w *comparedWork) compare.Party {
-	out := compare.Party{Label: "slim", Kind: "slim", Records: stats.Records[side], Newest: stats.Newest[side], Behind: -1}
-	e := p.right
+	out := p.side(side)
+	out.Records, out.Newest, out.Behind = stats.Records[side], stats.Newest[side], -1
+	if out.Records > 0 {
+		out.Behind = float64(max(0, w.marks.time().UnixMilli()-out.Newest)) / 1000
+	}
+	return out
+}
+
+// side is the left or the right one, with nothing that was read of it.
+func (p *comparison) side(side once.Side) compare.Party {
+	out, e := compare.Party{Label: "slim", Kind: "slim"}, p.right
 	if side == once.Left {
 		e = p.left
 		out.Label = "other slim"
@@ -209,10 +221,12 @@ func (p *comparison) party(side once.Side, stats once.Stats, w *comparedWork) co
 	for _, t := range p.of(side) {
 		out.Topics = append(out.Topics, t.name)
 	}
-	if out.Records > 0 {
-		out.Behind = float64(max(0, w.marks.time().UnixMilli()-out.Newest)) / 1000
-	}
 	return out
+}
+
+// named says what is compared, as compare.Of does.
+func (p *comparison) named() string {
+	return compare.Of(p.config.Name, p.side(once.Left), p.side(once.Right))
 }
 
 // compareFetcher reads single records again.

@@ -218,8 +218,12 @@ func (p *comparison) names(side once.Side) (names [compare.Streams]string) {
 
 func (p *comparison) engineOptions(dir string) once.Options {
 	c := p.config
+	var has [compare.Streams]bool
+	for _, t := range p.of(once.Baseline) {
+		has[t.stream] = true
+	}
 	return once.Options{
-		Dir: dir, Form: p.form, Legacy: p.legacy, Readers: p.readers, BaselineOf: p.baselineOf(),
+		Dir: dir, Form: p.form, Legacy: p.legacy, Readers: p.readers, BaselineOf: p.baselineOf(), BaselineHas: has,
 		LegacyTopics: [compare.Streams]string{c.Topics.Partners, c.Topics.Events, c.Topics.Orders, c.Topics.Refunds},
 	}
 }

@@ -34,8 +34,9 @@ func newCutoverCommand(a *app) *cobra.Command {
 report is what compare run has found last, or with --report one that compare once has
 written with --out. It says GO only if
 
-  - the report says GO, is of this deployment and its slim topics, and is not older
-    than cutover.max_report_age;
+  - the figures of the report keep the thresholds of this configuration, whatever the
+    report says by those that it was made with, and it is not older than
+    cutover.max_report_age;
   - there is an instance in every consumer group of the bridge, and at most
     cutover.max_lag records are on their way, in two looks a second apart;
   - at most cutover.max_parked records are parked for longer than
@@ -43,6 +44,9 @@ written with --out. It says GO only if
   - no record that was not replayed is in quarantine for longer than
     cutover.max_quarantine_age;
   - no legacy topic is paused.
+
+A report of anything else than what the configuration compares (compare.against, the
+deployment, the topics, editions and formats of both sides) is refused.
 
 It reads all of the bridge's state and of its quarantine topic, and changes nothing. It
 shows names of topics and groups, numbers and times, and nothing personal.
@@ -67,7 +71,8 @@ Exit codes: 0 GO, 3 NO-GO, 2 it could not check, 1 it was interrupted.`,
 	flags.StringVar(&o.report, "report", "", "report of compare once --out (default: what compare run has found last)")
 	flags.BoolVar(&o.json, "json", false, "print one JSON object")
 	config.BindFlags(flags)
-	showFlags(cmd, "config", "report", "json", "cutover-max-report-age", "cutover-max-lag", "cutover-max-parked-age", "cutover-max-parked", "cutover-max-quarantine-age")
+	showFlags(cmd, "config", "report", "json", "cutover-max-report-age", "cutover-max-lag", "cutover-max-parked-age", "cutover-max-parked", "cutover-max-quarantine-age",
+		"cutover-min-entities", "cutover-min-coverage", "cutover-max-unexplained-rate", "cutover-max-violations", "cutover-days-clean", "cutover-max-behind")
 	return cmd
 }
 
@@ -79,6 +84,9 @@ func (o *cutoverOptions) run(ctx context.Context, a *app, c config.Config) error
 	case err != nil:
 		return err
 	}
+	if err := checkSame(report, c); err != nil {
+		return err
+	}
 	now, err := readRunning(ctx, c)
 	switch {
 	case ctx.Err() != nil:
@@ -86,7 +94,7 @@ func (o *cutoverOptions) run(ctx context.Context, a *app, c config.Config) error
 	case err != nil:
 		return refusef("cutover-check: %w", err)
 	}
-	check := compare.DecideCutover(compare.RunningLimits{
+	check := compare.DecideCutover(cutoverOf(c.Cutover), compare.RunningLimits{
 		MaxReportAge: c.Cutover.MaxReportAge, MaxLag: int64(c.Cutover.MaxLag), MaxParkedAge: c.Cutover.MaxParkedAge,
 		MaxParked: int64(c.Cutover.MaxParked), MaxQuarantineAge: c.Cutover.MaxQuarantineAge,
 	}, report, now)
@@ -100,6 +108,19 @@ func (o *cutoverOptions) run(ctx context.Context, a *app, c config.Config) error
 		return fmt.Errorf("cutover-check: write the result: %w", err)
 	case !check.Verdict.Go:
 		return &codedError{code: codeChecks, err: errors.New("cutover-check: NO-GO: see above")}
+	}
+	return nil
+}
+
+// checkSame refuses a report of anything else than what the configuration compares.
+func checkSame(r *compare.Report, c config.Config) error {
+	c.DirectoryFile, c.CategoriesFile, c.Compare.ExpectedFile = "", "", "" // nothing is compared here
+	p, err := newComparison(c)
+	if err != nil {
+		return err
+	}
+	if got, want := compare.Of(r.Deployment, r.Left, r.Right), p.named(); got != want {
+		return refusef("cutover-check: the report is of another comparison, %q; this configuration compares %q", got, want)
 	}
 	return nil
 }
@@ -151,8 +172,7 @@ func readRunning(ctx context.Context, c config.Config) (now compare.Running, err
 			return now, err
 		}
 	}
-	events, orders, refunds := c.Slim.Names()
-	now = compare.Running{Deployment: c.Name, Topics: []string{events, orders, refunds}}
+	now = compare.Running{Deployment: c.Name}
 	admins, closeAdmins, err := processors.OpenAdminsFor(ctx, cfg.Source, cfg.State, cfg.Target)
 	if err != nil {
 		return now, err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ticketscloud/vibe-bridge/compare"
+	"github.com/ticketscloud/vibe-bridge/compare/once"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/embedded"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
 	"github.com/ticketscloud/vibe-bridge/mapping"
@@ -88,7 +89,7 @@ func TestCutoverCheck(t *testing.T) {
 	}
 
 	check := o.wantCutover("all is well", "", report)
-	if check.Deployment != o.cfg.Topics.Name || check.Report.Deployment != check.Deployment || check.Report.Digest == "" || check.Lag != 0 || len(check.Verdict.Checks) != 8 {
+	if check.Deployment != o.cfg.Topics.Name || check.Report.Deployment != check.Deployment || check.Report.Digest == "" || check.Lag != 0 || len(check.Verdict.Checks) != 7 {
 		t.Errorf("says %+v", check)
 	}
 	r := mustRun(t, "cutover-check", "--config", o.config, "--report", report)
@@ -97,12 +98,12 @@ func TestCutoverCheck(t *testing.T) {
 	}
 
 	o.wantCutover("a stale report", "cutover.max_report_age", report, "--cutover-max-report-age", "1ms")
-	o.wantCutover("a report of another deployment", "report.deployment",
-		change(t, report, func(r *compare.Report) { r.Deployment += "-old" }))
-	o.wantCutover("a report of other topics", "report.deployment",
-		change(t, report, func(r *compare.Report) { r.Right.Topics[1] += "-old" }))
-	o.wantCutover("a report that is NO-GO", "report.verdict",
-		change(t, report, func(r *compare.Report) { r.Verdict.Go, r.Verdict.Checks[0].OK = false, false }))
+	o.wantCutover("a report that is NO-GO", "report.verdict", change(t, report, func(r *compare.Report) { r.Streams[1].Unexplained = 1 }))
+	check = o.wantCutover("a report of looser thresholds", "report.verdict", report, "--cutover-min-entities", "5")
+	if check.Report.Verdict.Go || !check.Report.Said.Go || !strings.Contains(check.Verdict.Checks[0].Got, "NO-GO: cutover.min_entities; by the thresholds that it was made with the report said GO") {
+		t.Errorf("says %+v", check)
+	}
+	o.refusesReports(report)
 
 	o.legacy(mapping.Orders, now, legacyOrder("o3", "unpublished"))
 	kafkatest.Eventually(t, "the order to wait", func() bool { return o.parked().Waiting == 1 })
@@ -151,6 +152,32 @@ func TestCutoverCheck(t *testing.T) {
 	}
 }
 
+// refusesReports: what is of another comparison is neither GO nor NO-GO.
+func (o *operated) refusesReports(report string) {
+	o.t.Helper()
+	slim := func(r *compare.Report) {
+		r.Left = compare.Party{Label: "other slim", Kind: "slim", Edition: "2.0", Format: "json", Topics: []string{"other-e", "other-o", "other-r"}}
+	}
+	for what, by := range map[string]func(*compare.Report){
+		"another deployment":  func(r *compare.Report) { r.Deployment += "-old" },
+		"other slim topics":   func(r *compare.Report) { r.Right.Topics[1] += "-old" },
+		"another edition":     func(r *compare.Report) { r.Right.Edition = "2.0" },
+		"another format":      func(r *compare.Report) { r.Right.Format = "protobuf" },
+		"other legacy topics": func(r *compare.Report) { r.Left.Topics[0] += "-old" },
+		"slim against slim":   slim,
+	} {
+		r := runCommand("cutover-check", "--config", o.config, "--report", change(o.t, report, by))
+		if r.code != codeRefused || r.stdout != "" || !strings.Contains(r.stderr, "cutover-check: the report is of another comparison, ") {
+			o.t.Errorf("%s: exit code %d: %s%s", what, r.code, r.stdout, r.stderr)
+		}
+	}
+	meant := []string{"--compare-against", "slim", "--compare-other-edition", "2.0", "--compare-other-events", "other-e", "--compare-other-orders", "other-o", "--compare-other-refunds", "other-r"}
+	o.wantCutover("slim against slim, which the configuration says is meant", "", change(o.t, report, slim), meant...)
+	if r := runCommand(append([]string{"cutover-check", "--config", o.config, "--report", report}, meant...)...); r.code != codeRefused || !strings.Contains(r.stderr, "the report is of another comparison") {
+		o.t.Errorf("legacy against slim, where the configuration says otherwise: exit code %d: %s%s", r.code, r.stdout, r.stderr)
+	}
+}
+
 // bad writes orders that cannot be read.
 func (o *operated) bad(n int) {
 	o.t.Helper()
@@ -173,15 +200,15 @@ func TestCutoverCheckRefuses(t *testing.T) {
 		}
 		return path
 	}
-	good := file("good.json", `{"version":1,"run":{"time":"2026-05-02T12:00:00Z"}}`)
 	away := file("away.yaml", "source: {brokers: [localhost:1]}\ntarget: {brokers: [localhost:1]}\nslim: {prefix: slim-}\nstate_dir: s\n")
+	good, ofAway := file("good.json", reportFor(t, o.config)), file("of-away.json", reportFor(t, away))
 	for _, c := range []struct{ config, report, says string }{
 		{o.config, "", "no report of compare run, and none is given with --report: "},
 		{o.config, filepath.Join(folder, "none.json"), "--report: open "},
 		{o.config, file("text.json", "GO"), "text.json: not a report: "},
 		{o.config, file("version.json", `{"version":7}`), "its version is 7, want 1"},
 		{o.config, good, "on the state cluster among them: run `vibe-bridge topics create`"},
-		{away, good, "cutover-check: state cluster: "},
+		{away, ofAway, "cutover-check: state cluster: "},
 		{filepath.Join(folder, "none.yaml"), good, "none.yaml"},
 	} {
 		args := []string{"cutover-check", "--config", c.config}
@@ -201,6 +228,25 @@ func TestCutoverCheckRefuses(t *testing.T) {
 	if r.code != codeRefused || !strings.Contains(r.stderr, fmt.Sprintf("unexpected argument %q", "extra")) {
 		t.Errorf("exit code %d: %s", r.code, r.stderr)
 	}
+}
+
+// reportFor is a report of what a configuration compares.
+func reportFor(t *testing.T, config string) string {
+	t.Helper()
+	c, err := loadConfig(&app{}, config, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.DirectoryFile = ""
+	p, err := newComparison(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(&compare.Report{Version: 1, Deployment: c.Name, Left: p.side(once.Left), Right: p.side(once.Right), Run: compare.Run{Time: time.Now()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // What was replayed does not count, whatever its age.

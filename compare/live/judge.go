@@ -139,7 +139,7 @@ func (s *session) published(stream compare.Stream, id string, row *rowpb.Row, f 
 		one := PublishedDifference{Category: d.Category, Field: d.Field, Detail: d.Detail}
 		if s.cfg.Expected != nil {
 			m := s.cfg.Expected.Match(compare.ExpectedQuery{
-				Stream: stream, Category: d.Category, Field: d.Field, ID: id, LeftAbsent: d.LeftAbsent, RightAbsent: d.RightAbsent,
+				Stream: stream, Category: d.Category, Field: d.Field, ID: id, LeftAbsent: d.LeftAbsent, RightAbsent: d.RightAbsent, Said: d.Said,
 			}, now)
 			one.Rule, one.Expired = m.Rule, m.Expired
 		}

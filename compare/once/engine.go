@@ -46,8 +46,9 @@ type Options struct {
 	Legacy bool
 	// Readers of the sides. That of Baseline is nil without one.
 	Readers [sides]compare.Reader
-	// BaselineOf is the side of which Baseline is a replay.
-	BaselineOf Side
+	// BaselineOf is the side of which Baseline is a replay, and BaselineHas the streams that it has a topic of.
+	BaselineOf  Side
+	BaselineHas [compare.Streams]bool
 	// LegacyTopics are the names by which the quarantine topic calls them.
 	LegacyTopics [compare.Streams]string
 }
@@ -135,6 +136,11 @@ func (e *Engine) commitFull() error {
 
 // Commit writes what was taken.
 func (e *Engine) Commit() error { return e.store.commit(e.progress) }
+
+// Taken is how many records of a partition were.
+func (e *Engine) Taken(side Side, topic string, partition int32) int64 {
+	return e.progress.Taken[position(side, topic)][partition]
+}
 
 // Next is the offset behind the last record that was taken of a partition; false when
 // none was.

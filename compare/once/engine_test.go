@@ -184,7 +184,7 @@ func TestJudgingIsInterrupted(t *testing.T) {
 // spoiled is a world with a fault of the kind in n entities.
 func spoiled(t *testing.T, name string, n int) (*world, []string) {
 	t.Helper()
-	w := newWorld(t, season.Config{Orders: 600, Events: 300, Seed: 3}, plainJSON)
+	w := newWorld(t, season.Config{Orders: 600, Events: 300, Partners: 300, Seed: 3}, plainJSON)
 	i := slices.IndexFunc(planted.Kinds(), func(k planted.Kind) bool { return k.Name == name })
 	records, ids := w.season.Plant(planted.Kinds()[i], n, 7)
 	w.slim = slimTaken(Right, records)
@@ -220,21 +220,27 @@ expected:
 func TestNoiseIsSubtracted(t *testing.T) {
 	for _, of := range []Side{Left, Right} {
 		for kind, field := range map[string]string{"event_name": "name", "organizer_name": "organizer.name"} {
-			w, ids := spoiled(t, kind, 4)
+			n := 4
+			if kind == "organizer_name" {
+				n = 1 // an organizer has more events than the one
+			}
+			w, ids := spoiled(t, kind, n)
 			o := w.options(t, vfs.NewMem())
-			o.Readers[Baseline], o.BaselineOf = o.Readers[of], of
+			o.Readers[Baseline], o.BaselineOf, o.BaselineHas = o.Readers[of], of, [compare.Streams]bool{true, true, true, true}
 			var replay []taken
 			if of == Right { // the right season again, without the faults
 				replay = slimTaken(Baseline, w.season.Slim)
+			} else if kind == "organizer_name" {
+				replay = renamed(t, legacyTaken(Baseline, w.season.Legacy), w.partnersOf(t, ids))
 			} else {
-				replay = renamed(t, legacyTaken(Baseline, w.season.Legacy), ids, kind == "organizer_name")
+				replay = renamed(t, legacyTaken(Baseline, w.season.Legacy), ids)
 			}
 			r := w.judged(t, o, w.judging(t), w.legacy, w.slim, w.rest, replay)
 			report := &compare.Report{}
 			r.Totals.Fill(report, nil, r.Noise, time.Now())
 			i := slices.IndexFunc(report.Counts, func(c compare.FieldCount) bool { return c.Field == field })
-			if i < 0 || report.Counts[i].Count != int64(len(ids)) || report.Counts[i].Unexplained != 0 || report.Streams[0].Unexplained != 0 {
-				t.Errorf("%s of %s: counts %+v, noise %+v", kind, of, report.Counts, report.Noise)
+			if i < 0 || report.Counts[i].Count != int64(len(ids)) || report.Counts[i].Unexplained != 0 || report.Streams[0].Unexplained != 0 || len(report.Notes) > 0 {
+				t.Errorf("%s of %s: counts %+v, noise %+v, notes %q", kind, of, report.Counts, report.Noise, report.Notes)
 			}
 			for _, f := range report.Noise.Fields {
 				if f.Field != field {
@@ -245,20 +251,23 @@ func TestNoiseIsSubtracted(t *testing.T) {
 	}
 }
 
-// renamed is a replay in which events with these ids have another name, or all partners.
-func renamed(t *testing.T, records []taken, ids []string, partners bool) []taken {
+// renamed is a replay in which the events and partners with these ids have another name; nil: all events.
+func renamed(t *testing.T, records []taken, ids []string) []taken {
 	t.Helper()
 	for i := range records {
 		r := &records[i].record
+		if len(r.Value) == 0 || ids != nil && !slices.Contains(ids, string(r.Key)) {
+			continue
+		}
 		var err error
 		switch {
-		case records[i].stream == compare.Events && !partners && slices.Contains(ids, string(r.Key)):
+		case records[i].stream == compare.Events:
 			var m legacyproto.Event
-			if proto.Unmarshal(r.Value, &m) == nil && len(r.Value) > 0 {
+			if proto.Unmarshal(r.Value, &m) == nil {
 				m.Name += ", again"
 				r.Value, err = proto.Marshal(&m)
 			}
-		case records[i].stream == compare.Partners && partners && len(r.Value) > 0:
+		case records[i].stream == compare.Partners && ids != nil:
 			var m legacyproto.Partner
 			if proto.Unmarshal(r.Value, &m) == nil {
 				m.Name += ", again"
@@ -270,6 +279,82 @@ func renamed(t *testing.T, records []taken, ids []string, partners bool) []taken
 		}
 	}
 	return records
+}
+
+// partnersOf are the organizers of events.
+func (w *world) partnersOf(t *testing.T, events []string) (ids []string) {
+	t.Helper()
+	for _, r := range w.season.Legacy {
+		var m legacyproto.Event
+		if r.Topic == season.TopicEvents && slices.Contains(events, string(r.Key)) && proto.Unmarshal(r.Value, &m) == nil {
+			ids = append(ids, m.Org)
+		}
+	}
+	return ids
+}
+
+// A baseline that is none hides nothing, and the report says why.
+func TestBrokenBaselines(t *testing.T) {
+	w, _ := spoiled(t, "event_name", 4)
+	other := newWorld(t, season.Config{Orders: 600, Events: 300, Seed: 4}, plainJSON)
+	replay := func() []taken { return legacyTaken(Baseline, w.season.Legacy) }
+	few := func(n int, side []taken) (out []taken, keys []string) { // those of the first n events
+		for _, r := range side {
+			key := string(r.record.Key)
+			if r.stream == compare.Events && !slices.Contains(keys, key) && len(keys) < n {
+				keys = append(keys, key)
+			}
+			if r.stream == compare.Partners || slices.Contains(keys, key) {
+				out = append(out, r)
+			}
+		}
+		return out, keys
+	}
+	part, keys := few(20, replay())
+	for name, c := range map[string]struct {
+		baseline []taken
+		notes    string // the beginnings
+	}{
+		"a replay": {replay(), ""},
+		"with a name of its own for every event": {renamed(t, replay(), nil),
+			"name of events differs between the left side and its replay in 100 %, more than 10 %: "},
+		"without the partners": {slices.DeleteFunc(replay(), func(r taken) bool { return r.stream == compare.Partners }), "organizer."},
+		"a few events, one of them with another name": {renamed(t, part, keys[:1]),
+			"the baseline is no replay of the left side: of events the side has 300, the baseline 20, and both 20; "},
+		"another season":    {legacyTaken(Baseline, other.season.Legacy), "the baseline is no replay of the left side: of events the side has 300, the baseline 300, and both 0; "},
+		"orders for events": {as(compare.Events, compare.Orders, replay()), "the baseline is no replay of the left side: of events the side has 300, the baseline "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := w.options(t, vfs.NewMem())
+			o.Readers[Baseline], o.BaselineOf = o.Readers[Left], Left
+			o.BaselineHas[compare.Events] = true
+			r := w.judged(t, o, w.judging(t), w.legacy, w.slim, w.rest, c.baseline)
+			report := &compare.Report{}
+			r.Totals.Fill(report, nil, r.Noise, time.Now())
+			if n := report.Streams[0].Unexplained; n != 4 || report.Counts[0].Unexplained != 4 {
+				t.Errorf("%d unexplained, counts %+v", n, report.Counts)
+			}
+			if len(report.Notes) == 0 && c.notes != "" || len(report.Notes) > 0 && (c.notes == "" || !strings.HasPrefix(report.Notes[0], c.notes)) {
+				t.Errorf("notes %q, want %q", report.Notes, c.notes)
+			}
+		})
+	}
+}
+
+// as are the records of the topic of one stream given for another.
+func as(wanted, given compare.Stream, records []taken) (out []taken) {
+	for _, r := range records {
+		switch r.stream {
+		case wanted:
+		case given:
+			r.stream, r.topic = wanted, "given"
+			fallthrough
+		default:
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 // A record in quarantine that was replayed counts as if it was never there.

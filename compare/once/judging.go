@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/ticketscloud/vibe-bridge/compare"
 	"github.com/ticketscloud/vibe-bridge/compare/rowpb"
 )
@@ -88,8 +90,21 @@ func (e *Engine) noise(ctx context.Context, j *Judging) (*compare.Noise, error) 
 		RightGone: [compare.Streams]bool{true, true, true, true},
 	}
 	tally := compare.Tally{Now: j.Now}
+	noise := &compare.Noise{Of: of.String()}
+	for s, has := range e.options.BaselineHas {
+		noise.Replays[s].Given = has
+	}
 	err := e.each(ctx, j, func(s compare.Stream, id string, sides *[sides]*rowpb.Side) error {
 		pair := [2]*rowpb.Side{sides[of], sides[Baseline]}
+		replay := &noise.Replays[s]
+		for i, n := range []*int64{&replay.Side, &replay.Again} {
+			if pair[i] != nil {
+				*n++
+			}
+		}
+		if pair[0] != nil && pair[1] != nil {
+			replay.Both++
+		}
 		if !pair[0].GetPresent() || !pair[1].GetPresent() {
 			return nil
 		}
@@ -110,7 +125,8 @@ func (e *Engine) noise(ctx context.Context, j *Judging) (*compare.Noise, error) 
 		tally.Add(s, id, row, finding)
 		return nil
 	})
-	return &compare.Noise{Of: of.String(), Totals: tally.Totals()}, err
+	noise.Totals = tally.Totals()
+	return noise, err
 }
 
 // each visits the entities of all streams but partners, which only lend.
@@ -143,9 +159,13 @@ func rowOf(left, right *rowpb.Side) *rowpb.Row {
 	return &rowpb.Row{Left: left, Right: right}
 }
 
-// mostRemembered is how many decoded rows of partners and events are kept, twice at the
-// most: about 2 kB each.
-const mostRemembered = 10_000
+// How much of decoded rows of partners, and of events, is kept, twice at the most: so many,
+// about 2 kB each, and not more of them than take so many bytes on disk, as some have
+// thousands of facts. In memory a row takes about five times as much.
+const (
+	mostRemembered      = 10_000
+	mostRememberedBytes = 8 << 20
+)
 
 // rows gives a Judge what entities refer to.
 type rows struct {
@@ -189,7 +209,10 @@ func (r *rows) read(s compare.Stream, id string) (*rowpb.Row, error) {
 
 // memory keeps the rows that were used last: those of the younger map, and of the older
 // one until the younger is full.
-type memory struct{ young, old map[string]*rowpb.Row }
+type memory struct {
+	young, old map[string]*rowpb.Row
+	bytes      int // of the younger, as on disk
+}
 
 func (m *memory) get(id string, read func() (*rowpb.Row, error)) (*rowpb.Row, error) {
 	if row, ok := m.young[id]; ok {
@@ -202,10 +225,12 @@ func (m *memory) get(id string, read func() (*rowpb.Row, error)) (*rowpb.Row, er
 			return nil, err
 		}
 	}
-	if m.young == nil || len(m.young) >= mostRemembered {
-		m.young, m.old = make(map[string]*rowpb.Row), m.young
+	size := proto.Size(row)
+	if m.young == nil || len(m.young) >= mostRemembered || m.bytes+size > mostRememberedBytes {
+		m.young, m.old, m.bytes = make(map[string]*rowpb.Row), m.young, 0
 	}
 	m.young[id] = row
+	m.bytes += size
 	return row, nil
 }
 

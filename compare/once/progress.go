@@ -10,6 +10,7 @@ import (
 // progress is how far each topic has been taken, and what was counted on the way.
 type progress struct {
 	Next     map[string]map[int32]int64 // by position and partition
+	Taken    map[string]map[int32]int64 // records, likewise
 	Gaps     map[string]bool            // positions of which offsets were missing
 	Records  [sides]int64
 	Notes    int64                  // records of the quarantine topic
@@ -20,7 +21,7 @@ type progress struct {
 }
 
 func newProgress() *progress {
-	return &progress{Next: map[string]map[int32]int64{}, Gaps: map[string]bool{}, Nameless: map[string]int64{}}
+	return &progress{Next: map[string]map[int32]int64{}, Taken: map[string]map[int32]int64{}, Gaps: map[string]bool{}, Nameless: map[string]int64{}}
 }
 
 func position(side Side, topic string) string { return side.String() + " " + topic }
@@ -36,9 +37,10 @@ func (p *progress) advance(side Side, topic string, r *compare.Record) bool {
 		p.Gaps[at] = true
 	}
 	if p.Next[at] == nil {
-		p.Next[at] = map[int32]int64{}
+		p.Next[at], p.Taken[at] = map[int32]int64{}, map[int32]int64{}
 	}
 	p.Next[at][r.Partition] = r.Offset + 1
+	p.Taken[at][r.Partition]++
 	if side == Quarantine {
 		p.Notes++
 		return true
