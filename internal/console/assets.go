@@ -1,0 +1,6 @@
+package console
+
+import "embed"
+
+//go:embed assets/index.html assets/console.js assets/console.css
+var assets embed.FS
