@@ -5,13 +5,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/ticketscloud/vibe-bridge/internal/personal"
 	projection "github.com/ticketscloud/vibe-bridge/legacyproto/intake"
 	"github.com/ticketscloud/vibe-bridge/mapping"
 )
@@ -138,23 +138,9 @@ func shownText(text string, whole bool) string {
 	return ShownID(shape(short, whole))
 }
 
-// shape puts 9 for every digit and a or A for every letter, which is enough to see what
-// is wrong with a phone number.
 func shape(text string, whole bool) string {
 	if whole {
 		return text
 	}
-	return strings.Map(func(c rune) rune {
-		switch {
-		case unicode.IsDigit(c):
-			return '9'
-		case unicode.IsUpper(c):
-			return 'A'
-		case unicode.IsLetter(c) || unicode.IsMark(c):
-			return 'a'
-		case c < unicode.MaxASCII:
-			return c
-		}
-		return '?'
-	}, text)
+	return personal.Shape(text)
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -112,10 +113,27 @@ func (a *Access) viewer(r *http.Request) (Viewer, *denied) {
 	switch {
 	case a.http.ViewTokenFile != "" || a.http.ClientCAFile != "" || a.http.PersonalTokenFile != "" || a.http.ActTokenFile != "" && !a.loopback:
 		return Viewer{}, &denied{http.StatusUnauthorized, "want a token: Authorization: Bearer TOKEN"}
+	case a.loopback && !fromHere(r):
+		return Viewer{}, &denied{http.StatusForbidden, "without a token data is shown to this machine alone, by a loopback address and not through a proxy: set http.view_token_file"}
 	case a.loopback:
 		return Viewer{Name: "this machine", Rights: []Right{View}}, nil
 	}
 	return Viewer{}, &denied{http.StatusForbidden, "data is shown to this machine alone: set http.view_token_file or http.client_ca_file, or have http.listen on loopback"}
+}
+
+// fromHere tells whether a request on a loopback listener was meant for it. One that a proxy passes on may come from
+// anywhere; one under a foreign name is that of a web page whose name was made to point here.
+func fromHere(r *http.Request) bool {
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via"} {
+		if r.Header.Get(name) != "" {
+			return false
+		}
+	}
+	host := r.Host
+	if _, _, err := net.SplitHostPort(host); err != nil {
+		host = net.JoinHostPort(strings.Trim(host, "[]"), "80")
+	}
+	return config.IsLoopback(host)
 }
 
 func bearer(r *http.Request) (string, bool) {

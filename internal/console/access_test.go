@@ -64,7 +64,7 @@ func TestAccess(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r := httptest.NewRequest(http.MethodGet, "http://localhost:9477/", nil)
 			given := c.give
 			if rest, ok := strings.CutPrefix(given, certificate); ok {
 				r.TLS = &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{{Subject: pkix.Name{CommonName: "viewer"}}}}}
@@ -94,6 +94,31 @@ func TestAccess(t *testing.T) {
 				t.Errorf("view, personal, act, metrics: %s, want %s", strings.Join(got, "|"), want)
 			}
 		})
+	}
+}
+
+// On loopback without tokens: whoever is not on this machine is told what to configure.
+func TestAccessFromElsewhere(t *testing.T) {
+	a, err := NewAccess(config.HTTP{Listen: "127.0.0.1:9477"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		host, header string
+		may          bool
+	}{
+		{"127.0.0.1:9477", "", true}, {"localhost", "", true}, {"[::1]:9477", "", true}, {"[::1]", "", true},
+		{"console.example.com", "", false}, {"192.0.2.1:9477", "", false}, {"", "", false},
+		{"127.0.0.1:9477", "X-Forwarded-For", false}, {"127.0.0.1:9477", "Forwarded", false}, {"127.0.0.1:9477", "Via", false},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Host = c.host
+		if c.header != "" {
+			r.Header.Set(c.header, "x")
+		}
+		if _, d := a.require(r, View); (d == nil) != c.may {
+			t.Errorf("%q with %q: %v", c.host, c.header, d)
+		}
 	}
 }
 

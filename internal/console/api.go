@@ -68,7 +68,8 @@ type Partitions struct {
 	Partitions []int32 `json:"partitions"`
 }
 
-// Node is a part of the topology. ID is KIND:LABEL for kinds legacy, intake, internal, group, slim and quarantine.
+// Node is a part of the topology. ID is KIND:NAME, for example legacy:orders_done, intake:orders_done, group:gate,
+// slim:orders and quarantine:quarantine. Label is what to show: the name of a topic or a group.
 type Node struct {
 	ID    string `json:"id"`
 	Kind  string `json:"kind"`
@@ -106,12 +107,16 @@ type Paused struct {
 	Why   string    `json:"why"`
 }
 
-// Accounts are even when Balance is 0: every legacy record has ended in one way, and is counted as such.
+// Accounts are even when Balance is 0 once nothing is on its way: every legacy record has ended in one way, and is
+// counted as such.
 type Accounts struct {
-	Balance int64 `json:"balance"`
+	Balance int64            `json:"balance"` // of all topics, each taken as positive
+	Topics  map[string]int64 `json:"topics"`  // consumed records less those with an end, by legacy stream
+	Known   bool             `json:"known"`   // false: an instance does not answer, or has not added up yet
 }
 
-// Latency is from the append of a legacy record to the acknowledgement of its slim one, in seconds.
+// Latency is from the append of a legacy record to the acknowledgement of its slim one, in seconds, over the last
+// minute, of the slowest instance; 0 when there was none.
 type Latency struct {
 	P50 float64 `json:"p50"`
 	P99 float64 `json:"p99"`
@@ -136,11 +141,13 @@ type ParkedQuery struct {
 	Limit     int
 }
 
-// ParkedList has the oldest first. Total counts all that were selected.
+// ParkedList has the oldest first. Total counts all that were selected. Missing says which partitions or instances
+// are not in it.
 type ParkedList struct {
 	Records   []ParkedRecord `json:"records"`
 	Total     int64          `json:"total"`
 	Truncated bool           `json:"truncated"`
+	Missing   []string       `json:"missing"`
 }
 
 // ParkedRecord waits. Cause is the place of its legacy record, TOPIC/PARTITION/OFFSET.
