@@ -47,11 +47,15 @@ type Config struct {
 	Breaker BreakerConfig
 	// Version of the program: a pause is over when another one starts.
 	Version string
+	// ConsoleURL is where other instances reach the console of this one; "": nowhere.
+	ConsoleURL string
 	// AcceptForeignOffsets goes on from committed offsets that this program did not commit.
 	AcceptForeignOffsets bool
 
 	Log      *slog.Logger
 	Observer kafka.Observer // nil: none
+
+	self identity // of the process, over all its builds
 }
 
 // Bridge is one instance.
@@ -97,6 +101,9 @@ func New(cfg Config) (*Bridge, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.self == (identity{}) {
+		cfg.self = newIdentity()
 	}
 	b := &Bridge{cfg: cfg, topics: cfg.Topics, log: cfg.Log, metrics: newMetrics(), adding: make(chan struct{}, 1), end: newEnding(cfg), admission: newAdmission()}
 	b.breaker = newBreaker(cfg, b.admission, b.log, b.Metrics)
@@ -291,6 +298,9 @@ func (b *Bridge) processor(g *group, graph *goka.GroupGraph, inputs kafka.Cluste
 			cfg, err := consumer()
 			if err != nil {
 				return nil, err
+			}
+			if g.name == b.topics.gateGroup() {
+				cfg.Consumer.Group.Member.UserData = b.memberData()
 			}
 			return sarama.NewConsumerGroup(brokers, group, cfg)
 		})),

@@ -47,13 +47,36 @@ func init() {
 // ShownFields decodes what intake takes of a legacy record. An error says which field
 // cannot be read, and nothing of what it holds.
 func ShownFields(s mapping.Stream, value []byte) ([]Field, error) {
+	leaves, err := legacyLeaves(s, value)
+	if err != nil {
+		return nil, err
+	}
+	var fields []Field
+	for _, l := range leaves {
+		if l.text {
+			l.value = shownText(l.value, !l.personal)
+		}
+		fields = append(fields, Field{l.path, l.value})
+	}
+	return fields, nil
+}
+
+// legacyLeaves decodes what intake takes of a legacy record.
+func legacyLeaves(s mapping.Stream, value []byte) ([]leaf, error) {
 	m, err := decodeProjection(s, value)
 	if err != nil {
 		return nil, err
 	}
-	var w fieldWriter
+	w := fieldWriter{shown: shownFields}
 	w.message("", m.ProtoReflect())
-	return w.fields, nil
+	return w.leaves, nil
+}
+
+// leaf is a field as it is.
+type leaf struct {
+	path, value string
+	text        bool // it is a string of the record
+	personal    bool // it is not known to be anything else
 }
 
 func decodeProjection(s mapping.Stream, value []byte) (proto.Message, error) {
@@ -73,7 +96,11 @@ func decodeProjection(s mapping.Stream, value []byte) (proto.Message, error) {
 	}
 }
 
-type fieldWriter struct{ fields []Field }
+// fieldWriter lists the fields of a message. Texts but the shown ones are personal.
+type fieldWriter struct {
+	shown  map[protoreflect.FullName]bool
+	leaves []leaf
+}
 
 func (w *fieldWriter) message(path string, m protoreflect.Message) {
 	if at, ok := m.Interface().(*timestamppb.Timestamp); ok {
@@ -109,7 +136,7 @@ func (w *fieldWriter) value(path string, f protoreflect.FieldDescriptor, v proto
 		}
 		w.add(path, name)
 	case protoreflect.StringKind:
-		w.add(path, shownText(v.String(), shownFields[f.FullName()]))
+		w.leaves = append(w.leaves, leaf{path, v.String(), true, !w.shown[f.FullName()]})
 	case protoreflect.BytesKind:
 		w.add(path, fmt.Sprintf("%d bytes", len(v.Bytes())))
 	default:
@@ -117,7 +144,9 @@ func (w *fieldWriter) value(path string, f protoreflect.FieldDescriptor, v proto
 	}
 }
 
-func (w *fieldWriter) add(path, value string) { w.fields = append(w.fields, Field{path, value}) }
+func (w *fieldWriter) add(path, value string) {
+	w.leaves = append(w.leaves, leaf{path: path, value: value})
+}
 
 func shownTime(at *timestamppb.Timestamp) string {
 	if at.CheckValid() != nil {

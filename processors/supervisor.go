@@ -41,7 +41,7 @@ func NewSupervisor(cfg Config) (*Supervisor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Supervisor{metrics: b.metrics, log: b.log, backoff: defaultBackoff, cfg: cfg, current: b}, nil
+	return &Supervisor{metrics: b.metrics, log: b.log, backoff: defaultBackoff, cfg: b.cfg, current: b}, nil
 }
 
 // backoff is how long to wait before an instance is built anew.
