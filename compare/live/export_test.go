@@ -7,6 +7,13 @@ func (i *Instance) Kill() {
 	}
 }
 
+// SampleReads is how many samples have been read from the topics.
+func (i *Instance) SampleReads() int {
+	i.samples.turn <- struct{}{}
+	defer func() { <-i.samples.turn }()
+	return i.samples.reads
+}
+
 // Compared is the horizon of the report; 0 without one.
 func (i *Instance) Compared() int64 {
 	w := i.results.whole(0)

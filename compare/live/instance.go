@@ -24,6 +24,7 @@ type Instance struct {
 	folder compare.Folder
 
 	results *results
+	samples *samples
 	horizon atomic.Int64 // Unix milliseconds; 0: none yet
 	round   atomic.Int64 // how long the last round of walks took, in nanoseconds
 
@@ -39,7 +40,7 @@ func New(cfg Config) (*Instance, error) {
 	}
 	cfg = cfg.WithDefaults()
 	return &Instance{
-		cfg: cfg, topics: cfg.topics(), log: cfg.Log, folder: compare.Folder{Form: cfg.Form}, results: newResults(cfg.Settings.Partitions), reason: "starting",
+		cfg: cfg, topics: cfg.topics(), log: cfg.Log, folder: compare.Folder{Form: cfg.Form}, results: newResults(cfg.Settings.Partitions), samples: newSamples(), reason: "starting",
 	}, nil
 }
 

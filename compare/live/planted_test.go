@@ -11,6 +11,8 @@ import (
 	"github.com/ticketscloud/vibe-bridge/internal/season"
 )
 
+const anotherCategory = "another category"
+
 // plant spoils slim records, one each in a way of its own, and gives what is to be found
 // and how to put it right.
 func (w *world) plant() (want map[string]live.PublishedDifference, mend func()) {
@@ -42,6 +44,10 @@ func (w *world) plant() (want map[string]live.PublishedDifference, mend func()) 
 			one.(map[string]any)["event_id"] = "another/event"
 		}
 	}), live.PublishedDifference{Category: compare.Value, Field: "tickets[].event_id"})
+	category := some(orders, 13)
+	put(compare.Orders, category, w.changed(category.Value, func(v map[string]any) {
+		v["tickets"].([]any)[0].(map[string]any)["category"] = anotherCategory
+	}), live.PublishedDifference{Category: compare.Value, Field: "tickets[].category"})
 	missing := some(orders, 8)
 	put(compare.Orders, missing, nil, live.PublishedDifference{Category: compare.Absent, Detail: "deleted by a record without a value"})
 	lost := some(refunds, 3)
