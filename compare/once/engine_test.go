@@ -573,6 +573,31 @@ func joined(s compare.Shown) (text string) {
 	return text
 }
 
+// Where an entity differs as a whole, what both sides say of its fields is shown, personal texts by their shape.
+func TestSamplesOfWholes(t *testing.T) {
+	w, _ := spoiled(t, "order_stale", 2)
+	personal := 0
+	for _, s := range w.samples(t) {
+		if s.Category != compare.Stale {
+			t.Errorf("%+v", s)
+		}
+		for _, side := range []compare.Shown{s.Left, s.Right} {
+			for _, field := range strings.Split(joined(side), "; ") {
+				path, text, _ := strings.Cut(field, ": ")
+				if !strings.HasPrefix(path, "customer.") {
+					continue
+				}
+				if personal++; text == "" || text != strings.Map(shapeOf, text) {
+					t.Errorf("%s is shown as %q", path, text)
+				}
+			}
+		}
+	}
+	if personal == 0 {
+		t.Error("no personal text was to be shown")
+	}
+}
+
 func TestSampleOfAGoneRecord(t *testing.T) {
 	w, _ := spoiled(t, "phone", 1)
 	fetch := func(err error) func(*sample.Sampler) {

@@ -20,6 +20,7 @@ type Fetcher struct {
 	Topics   [2][compare.Streams]string
 
 	clients [2]*kgo.Client
+	away    [2]error // why there is no client; nobody tries again
 }
 
 // Bounds on reading a record.
@@ -37,11 +38,33 @@ func (f *Fetcher) Close() {
 	}
 }
 
-func (f *Fetcher) client(n int) (*kgo.Client, error) {
-	if f.clients[n] != nil {
-		return f.clients[n], nil
+func (f *Fetcher) client(ctx context.Context, n int) (*kgo.Client, error) {
+	if f.clients[n] != nil || f.away[n] != nil {
+		return f.clients[n], f.away[n]
 	}
-	opts, err := f.Clusters[n].FranzOptions()
+	connected := make(chan struct{})
+	var client *kgo.Client
+	var err error
+	go func() {
+		defer close(connected)
+		client, err = connect(f.Clusters[n])
+	}()
+	select {
+	case <-connected:
+		f.clients[n], f.away[n] = client, err
+	case <-ctx.Done(): // connecting has a limit of its own, which is longer
+		f.away[n] = ctx.Err()
+		go func() {
+			if <-connected; client != nil {
+				client.Close()
+			}
+		}()
+	}
+	return f.clients[n], f.away[n]
+}
+
+func connect(c kafka.Cluster) (*kgo.Client, error) {
+	opts, err := c.FranzOptions()
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +75,6 @@ func (f *Fetcher) client(n int) (*kgo.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to Kafka: %w", err)
 	}
-	f.clients[n] = client
 	return client, nil
 }
 
@@ -62,12 +84,12 @@ func (f *Fetcher) Fetch(ctx context.Context, right bool, s compare.Stream, at *r
 	if right {
 		n = 1
 	}
-	client, err := f.client(n)
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	client, err := f.client(ctx, n)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	rec, err := fetch(ctx, client, f.Topics[n][s], at.GetPartition(), at.GetOffset())
 	if rec == nil || err != nil {
 		return nil, err
@@ -102,13 +124,17 @@ func fetch(ctx context.Context, client *kgo.Client, topic string, partition int3
 		}
 		for records := fetches.RecordIter(); !records.Done(); {
 			rec := records.Next()
-			switch {
-			case rec.Topic != topic || rec.Partition != partition || rec.Offset < offset:
+			if rec.Topic != topic || rec.Partition != partition || rec.Offset < offset {
 				continue // what another fetch has left
-			case rec.Offset > offset || rec.Attrs.IsControl():
+			}
+			if !is(rec, offset) {
 				return nil, nil
 			}
 			return rec, nil
 		}
 	}
 }
+
+// is tells whether the first record at or behind an offset is the one at it. Compaction leaves gaps, and transactions leave
+// markers.
+func is(rec *kgo.Record, offset int64) bool { return rec.Offset == offset && !rec.Attrs.IsControl() }

@@ -2,6 +2,8 @@ package sample
 
 import (
 	"context"
+	"errors"
+	"net"
 	"testing"
 	"time"
 
@@ -51,7 +53,35 @@ func TestFetch(t *testing.T) {
 				}
 			}
 		}
+		late, cancel := context.WithCancel(t.Context())
+		cancel()
+		if r, err := f.Fetch(late, false, compare.Orders, &rowpb.Place{Offset: 2}); r != nil || err == nil {
+			t.Errorf("when nobody waits any more: %+v, %v", r, err)
+		}
 	})
+}
+
+// Where compaction has removed a record the next one comes, which is another entity's.
+func TestNextRecordIsAnother(t *testing.T) {
+	if is(&kgo.Record{Offset: 8}, 7) || !is(&kgo.Record{Offset: 7}, 7) {
+		t.Error("the next record is taken for the one that is gone, or none is there")
+	}
+}
+
+// Whoever does not wait any more is not kept by brokers that do not answer.
+func TestConnectingIsGivenUp(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // nobody accepts
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	f := &Fetcher{Clusters: [2]kafka.Cluster{{Brokers: []string{listener.Addr().String()}, ConnectTimeout: time.Hour}}}
+	defer f.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if r, err := f.Fetch(ctx, false, compare.Orders, &rowpb.Place{}); r != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("%+v, %v", r, err)
+	}
 }
 
 // Brokers that are away do not make a record gone.
@@ -59,9 +89,8 @@ func TestFetchFromNobody(t *testing.T) {
 	f := &Fetcher{Clusters: [2]kafka.Cluster{{Brokers: []string{"127.0.0.1:1"}}}}
 	f.Topics[0][compare.Orders] = "orders"
 	defer f.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if r, err := f.Fetch(ctx, false, compare.Orders, &rowpb.Place{}); r != nil || err == nil {
-		t.Errorf("%+v, %v", r, err)
+	_, first := f.Fetch(t.Context(), false, compare.Orders, &rowpb.Place{})
+	if r, err := f.Fetch(t.Context(), false, compare.Orders, &rowpb.Place{}); r != nil || err == nil || err != first {
+		t.Errorf("%+v, %v, and before %v", r, err, first)
 	}
 }
