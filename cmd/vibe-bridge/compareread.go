@@ -247,4 +247,3 @@ func (p *comparison) side(side once.Side) compare.Party {
 func (p *comparison) named() string {
 	return compare.Of(p.config.Name, p.side(once.Left), p.side(once.Right))
 }
-

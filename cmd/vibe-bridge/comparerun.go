@@ -146,9 +146,9 @@ func withNoise(cfg live.Config, path string) (live.Config, error) {
 	if err != nil {
 		return cfg, refusef("compare.noise_file: %w", err)
 	}
-	r := &compare.Report{}
-	if err := json.Unmarshal(text, r); err != nil {
-		return cfg, refusef("compare.noise_file: %s: not a report of compare once (--out): %w", path, err)
+	r, err := compare.ReadReport(text)
+	if err != nil {
+		return cfg, refusef("compare.noise_file: %s: %w", path, err)
 	}
 	if cfg.Noise, err = cfg.NoiseOf(r); err != nil {
 		return cfg, refusef("compare.noise_file: %s: %w", path, err)

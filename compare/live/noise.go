@@ -12,8 +12,6 @@ import (
 // error says why it is of no use here.
 func (c Config) NoiseOf(r *compare.Report) (*compare.Noise, error) {
 	switch {
-	case r.Version != 1:
-		return nil, fmt.Errorf("version %d: want a report of compare once (--out) of version 1", r.Version)
 	case r.Run.Continuous:
 		return nil, errors.New("it is a report of compare run: want one of compare once, which measures noise")
 	case r.Deployment != c.Name:

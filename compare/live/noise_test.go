@@ -88,7 +88,6 @@ func TestNoiseOfABaselineThatIsNone(t *testing.T) {
 
 func TestNoiseOfNoUse(t *testing.T) {
 	for want, spoil := range map[string]func(*compare.Report){
-		"version 0":              func(r *compare.Report) { r.Version = 0 },
 		"of the deployment":      func(r *compare.Report) { r.Deployment = "c" },
 		"of compare run":         func(r *compare.Report) { r.Run.Continuous = true },
 		"its left side is slim":  func(r *compare.Report) { r.Left.Kind = "slim" },
