@@ -266,13 +266,13 @@ func TestHeldConnection(t *testing.T) {
 	w := NewWire()
 	own, peer := net.Pipe()
 	entered, let := make(chan struct{}, 1), make(chan struct{})
-	c, err := w.add(own, func(live context.Context) {
+	c, err := w.add(own, &wireDialer{hold: func(live context.Context) {
 		entered <- struct{}{}
 		select {
 		case <-let:
 		case <-live.Done():
 		}
-	})
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
