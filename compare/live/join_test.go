@@ -13,7 +13,9 @@ import (
 // An instance that is not let into a group, as another member hangs, has begun nothing there, and its end waits neither
 // for that member nor for the stop timeout.
 func TestEndWhileJoining(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, target kafkatest.Target) {
+		t.Parallel()
 		w := newWorld(t, target, season.Config{Orders: 10, Seed: 6})
 		w.produce()
 		w.cfg.StopTimeout = 10 * time.Second
