@@ -20,7 +20,9 @@ const joinBound = 15 * time.Second
 // A client that is told to end while another member keeps it from joining ends, has left the group, and its wire
 // is whole: other clients of the instance may still have something to flush.
 func TestEndWhileJoining(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, target kafkatest.Target) {
+		t.Parallel()
 		group, topic := target.Topic("g"), target.Topic("t")
 		kafkatest.CreateTopic(t, target.Addrs, topic, 1, nil)
 		c := Cluster{Brokers: target.Addrs}.WithDefaults()

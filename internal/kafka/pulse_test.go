@@ -298,7 +298,9 @@ func TestHeldConnection(t *testing.T) {
 
 // Heartbeats of the tracker are those of the member that the client is, as the brokers see it.
 func TestHeartbeatsReachTheCoordinator(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, tg kafkatest.Target) {
+		t.Parallel()
 		r := newRelay(t, tg)
 		a, err := NewAdmin(Cluster{Brokers: tg.Addrs, Replication: 1})
 		if err != nil {
