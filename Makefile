@@ -5,6 +5,8 @@ STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LOCALBROKER  := $(GO) run ./internal/kafka/localbroker
 TEST_TIMEOUT ?= 20m
 TEST_FLAGS   ?=
+# How many tests of a package run side by side: most wait for brokers more than they work.
+PARALLEL     ?= 6
 PACKAGES     ?= ./...
 FUZZTIME     ?= 90s
 RUNS         ?= 40000
@@ -46,7 +48,7 @@ build: ## Build build/vibe-bridge
 
 .PHONY: test
 test: ## Run all tests, on the embedded broker, on a real Apache Kafka and in a browser
-	@GO="$(GO)" .ci/test $(TEST_FLAGS) -timeout $(TEST_TIMEOUT) $(PACKAGES)
+	@GO="$(GO)" .ci/test $(TEST_FLAGS) -parallel $(PARALLEL) -timeout $(TEST_TIMEOUT) $(PACKAGES)
 	@GO="$(GO)" .ci/fuzz 10000x $(PACKAGES)
 
 .PHONY: test-short

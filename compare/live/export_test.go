@@ -3,7 +3,7 @@ package live
 // Kill ends an instance's connections at once, as the end of its process does. The context has to be ended too.
 func (i *Instance) Kill() {
 	if s, _ := i.session(); s != nil {
-		s.wires.cut()
+		s.wire.Cut()
 	}
 }
 

@@ -32,7 +32,9 @@ const expectedRules = `expected:
 // What a rule declares is named and explained, and what an expired one declares is named and not. Every sample says where
 // its records are.
 func TestExpectedDifferences(t *testing.T) {
-	kafkatest.Each(t, func(t *testing.T, target kafkatest.Target) {
+	t.Parallel()
+	onEmbedded(t, func(t *testing.T, target kafkatest.Target) {
+		t.Parallel()
 		w := newWorld(t, target, season.Config{Orders: 400, Seed: 7})
 		w.bridged()
 		rules, err := compare.ParseExpected("expected.yaml", []byte(expectedRules), nil)
@@ -179,7 +181,9 @@ func (w *world) nothingPersonal(r *compare.Report) {
 // In topics of one partition with the brokers' times an order is found that was there before its event, and a refund before
 // its order, although all of them are right in the end.
 func TestOrderViolations(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, target kafkatest.Target) {
+		t.Parallel()
 		w := newWorld(t, target, season.Config{Orders: 300, Seed: 8})
 		w.bridged()
 		records := map[compare.Stream]map[string]*kafkatest.Record{}
