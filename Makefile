@@ -5,10 +5,12 @@ STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LOCALBROKER  := $(GO) run ./internal/kafka/localbroker
 TEST_TIMEOUT ?= 20m
 TEST_FLAGS   ?=
+# How many tests of a package run side by side: most wait for brokers more than they work.
+PARALLEL     ?= 6
 PACKAGES     ?= ./...
 FUZZTIME     ?= 90s
 RUNS         ?= 40000
-ORDERS       ?= $(if $(filter compare-planted,$(MAKECMDGOALS)),200000,1000000)
+ORDERS       ?= $(if $(filter compare-planted,$(MAKECMDGOALS)),200000,$(if $(filter compare-run-scale,$(MAKECMDGOALS)),100000,1000000))
 ENTITIES     ?= 1000000
 KILLS        ?= 200
 INSTANCES    ?= 2
@@ -18,7 +20,7 @@ TARGET       ?= shared
 MINUTES      ?= 30
 REPORT       ?=
 RATE         ?= 100
-SEED         ?= $(if $(filter chaos away parked-run compare-planted,$(MAKECMDGOALS)),1,100000)
+SEED         ?= $(if $(filter chaos away parked-run compare-planted compare-run-scale,$(MAKECMDGOALS)),1,100000)
 
 export GOFLAGS ?= -buildvcs=false
 
@@ -46,7 +48,7 @@ build: ## Build build/vibe-bridge
 
 .PHONY: test
 test: ## Run all tests, on the embedded broker, on a real Apache Kafka and in a browser
-	@GO="$(GO)" .ci/test $(TEST_FLAGS) -timeout $(TEST_TIMEOUT) $(PACKAGES)
+	@GO="$(GO)" .ci/test $(TEST_FLAGS) -parallel $(PARALLEL) -timeout $(TEST_TIMEOUT) $(PACKAGES)
 	@GO="$(GO)" .ci/fuzz 10000x $(PACKAGES)
 
 .PHONY: test-short
@@ -70,6 +72,11 @@ parked-run: ## Park ORDERS orders of one event that has not come, let it come, a
 compare-planted: ## Plant every kind of fault in a season of ORDERS and see that compare finds it, and nothing else; and nothing in a flawless season of ENTITIES
 	@$(GO) build -o build/plantedrun ./internal/planted/plantedrun
 	@build/plantedrun -orders $(ORDERS) -seed $(SEED) -entities $(ENTITIES)
+
+.PHONY: compare-run-scale
+compare-run-scale: ## Measure how compare run takes and judges a season of ORDERS, with one instance and with two (docs/compare.md)
+	@$(GO) build -o build/scalerun ./compare/live/scalerun
+	@build/scalerun -orders $(ORDERS) -seed $(SEED)
 
 .PHONY: model
 model: ## Run RUNS random histories from SEED on against the reference (40000 take half an hour)

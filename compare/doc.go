@@ -5,7 +5,7 @@
 // What belongs here: what records say, in one canonical form (readers), what is kept
 // of it (rows), what is to be held against them (judge), which differences are
 // expected, and the verdict. What does not: reading topics and files (cmd), the
-// storage of rows, and the Goka groups of the continuous comparison.
+// storage of rows, samples, and the Goka groups of the continuous comparison.
 //
 // The rules by which legacy records are read are a table of this package's own,
 // fields.tsv. Nothing of package mapping is called: a mistake there has to be found
@@ -19,7 +19,7 @@
 // A Sheet is one record as a flat list of fields. Its texts live as long as the record
 // does. A row keeps a digest of 32 bits for each field, so that it shows which
 // field differs and says nothing of its content; samples are read again from their
-// topics, by the positions that rows keep. Two different texts have equal digests once
+// topics, by the positions that rows keep (package sample). Two different texts have equal digests once
 // in four billion times.
 //
 // # What is borrowed

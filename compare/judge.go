@@ -80,6 +80,9 @@ type Finding struct {
 	Reason      string
 	Differences []Difference
 	Late        bool
+	// Parents are where the left side's records of what the entity borrows from are, by stream, when there
+	// is something to show. Those that there are not are nil.
+	Parents [Streams]*rowpb.Place
 }
 
 func (f *Finding) is(s State, reason string) Finding { f.State, f.Reason = s, reason; return *f }
@@ -102,6 +105,14 @@ func (j *Judge) Entity(s Stream, row *rowpb.Row) (Finding, error) {
 	if err != nil {
 		return Finding{}, err
 	}
+	f, err := j.entity(s, left, right, parents)
+	if f.State == Different || f.Late {
+		f.Parents = parents.places()
+	}
+	return f, err
+}
+
+func (j *Judge) entity(s Stream, left, right *rowpb.Side, parents parents) (Finding, error) {
 	var f Finding
 	switch {
 	case !has(left) && !has(right):
@@ -150,6 +161,15 @@ type parents struct {
 	// need is the row whose record has to come first: the event of an order, the order of a
 	// refund.
 	need *rowpb.Row
+}
+
+func (p *parents) places() (places [Streams]*rowpb.Place) {
+	for s, row := range map[Stream]*rowpb.Row{Partners: p.partner, Events: p.event, Orders: p.order} {
+		if left := row.GetLeft(); has(left) {
+			places[s] = left.Changed
+		}
+	}
+	return places
 }
 
 func (j *Judge) parentsOf(s Stream, left, right *rowpb.Side) (p parents, err error) {

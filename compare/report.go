@@ -156,6 +156,8 @@ type Shown struct {
 	Masked bool `json:"masked,omitempty"`
 	// Gone: the record cannot be read any more.
 	Gone bool `json:"gone,omitempty"`
+	// Unread: there is a record, and it has not been read again, so that nothing is known of its text.
+	Unread bool `json:"unread,omitempty"`
 }
 
 // Part is a piece of a shown text.
@@ -179,6 +181,8 @@ type NoiseCount struct {
 	Of       string           `json:"of"` // "left" or "right"
 	Compared map[string]int64 `json:"compared"`
 	Fields   []NoiseField     `json:"fields"`
+	// Replays say by stream how much of the side the replay has.
+	Replays map[string]Replay `json:"replays"`
 }
 
 // NoiseField is a field that is not stable in its source.

@@ -277,6 +277,8 @@ func (p *textReport) sample(s Sample) {
 func shownText(v Shown) string {
 	var b strings.Builder
 	switch {
+	case v.Unread:
+		b.WriteString("(the record was not read in time)")
 	case v.Gone:
 		b.WriteString("(the record cannot be read any more)")
 	case len(v.Parts) == 0:

@@ -2,6 +2,7 @@ package compare
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -61,6 +62,8 @@ type SampleRef struct {
 	Rule     string       `json:"rule,omitempty"`
 	Left     *rowpb.Place `json:"left,omitempty"`
 	Right    *rowpb.Place `json:"right,omitempty"`
+	// Parents are Finding.Parents, by the names of their streams.
+	Parents map[string]*rowpb.Place `json:"parents,omitempty"`
 }
 
 // Tally counts findings.
@@ -132,7 +135,7 @@ func (t *Tally) Add(s Stream, id string, row *rowpb.Row, f Finding) {
 	if f.Late {
 		key := fieldKey{s, Late, ""}
 		t.field(key).Count++
-		t.sample(key, id, row, Difference{Category: Late}, "")
+		t.sample(key, id, row, f, Difference{Category: Late}, "")
 	}
 }
 
@@ -165,7 +168,7 @@ func (t *Tally) different(c *StreamTotals, s Stream, id string, row *rowpb.Row, 
 			t.rules = append(t.rules, rule)
 		}
 		key := fieldKey{s, d.Category, t.named(s, d)}
-		t.sample(key, id, row, d, rule)
+		t.sample(key, id, row, f, d, rule)
 		if i := slices.IndexFunc(t.entity, func(o outcome) bool { return o.key == key }); i >= 0 {
 			t.entity[i].unexpected = t.entity[i].unexpected || unexpected
 			continue
@@ -238,7 +241,7 @@ func (t *Tally) field(key fieldKey) *FieldTotals {
 	return f
 }
 
-func (t *Tally) sample(key fieldKey, id string, row *rowpb.Row, d Difference, rule string) {
+func (t *Tally) sample(key fieldKey, id string, row *rowpb.Row, f Finding, d Difference, rule string) {
 	list := t.samples[key]
 	if slices.ContainsFunc(list, func(r SampleRef) bool { return r.ID == id }) {
 		return
@@ -252,6 +255,15 @@ func (t *Tally) sample(key fieldKey, id string, row *rowpb.Row, d Difference, ru
 	}
 	if d.Category == Duplicate {
 		ref.Left, ref.Right = row.GetRight().GetChanged(), row.GetRight().GetRepeat()
+	}
+	for s, at := range f.Parents {
+		if at == nil {
+			continue
+		}
+		if ref.Parents == nil {
+			ref.Parents = map[string]*rowpb.Place{}
+		}
+		ref.Parents[Stream(s).String()] = at
 	}
 	if t.samples == nil {
 		t.samples = map[fieldKey][]SampleRef{}
@@ -404,8 +416,10 @@ type Noise struct {
 
 // Replay counts entities of a stream: of the side, of its replay, and those that both have.
 type Replay struct {
-	Given             bool // the baseline has a topic of the stream
-	Side, Again, Both int64
+	Given bool  `json:"given"` // the baseline has a topic of the stream
+	Side  int64 `json:"side"`
+	Again int64 `json:"again"`
+	Both  int64 `json:"both"`
 }
 
 // What makes a baseline one that nothing is subtracted of: a wrong topic would make
@@ -421,6 +435,42 @@ const (
 
 func (r Replay) broken() bool {
 	return float64(r.Both) < LeastReplayed*float64(max(r.Side, r.Again))
+}
+
+// Again is the noise that a report tells of, to be subtracted elsewhere.
+func (n *NoiseCount) Again() (*Noise, error) {
+	if n == nil {
+		return nil, errors.New("it has no noise: compare once measures it when compare.baseline names a replay")
+	}
+	if len(n.Replays) == 0 {
+		return nil, errors.New("it does not say whether its baseline was a replay: a program of before wrote it; compare once again")
+	}
+	noise := &Noise{Of: n.Of, Totals: Totals{Streams: map[string]*StreamTotals{}}}
+	for name, replay := range n.Replays {
+		i := slices.Index(streamNames[:], name)
+		if i < 0 {
+			return nil, fmt.Errorf("noise: a replay of stream %q: not a result of compare once", name)
+		}
+		noise.Replays[i] = replay
+	}
+	compared := int64(0)
+	for name, count := range n.Compared {
+		if i := slices.Index(streamNames[:], name); i < int(Events) || count < 0 {
+			return nil, fmt.Errorf("noise: %d compared of stream %q: not a result of compare once", count, name)
+		}
+		compared += count
+		noise.Totals.Streams[name] = &StreamTotals{Equal: count}
+	}
+	if compared == 0 {
+		return nil, errors.New("its baseline had nothing in common with the side that it is a replay of: no noise was measured")
+	}
+	for _, f := range n.Fields {
+		if of := noise.Totals.Streams[f.Stream].compared(); f.Count < 0 || f.Count > of {
+			return nil, fmt.Errorf("noise: %d of %d %s differ in %q: not a result of compare once", f.Count, of, f.Stream, f.Field)
+		}
+		noise.Totals.Fields = append(noise.Totals.Fields, FieldTotals{Stream: f.Stream, Category: Value, Field: f.Field, Count: f.Count})
+	}
+	return noise, nil
 }
 
 // Noisy tells whether something is subtracted of a field.
@@ -520,7 +570,12 @@ func (t *Totals) Fill(r *Report, expected *Expected, noise *Noise, now time.Time
 		return
 	}
 	r.Notes = append(r.Notes, noise.Notes()...)
-	r.Noise = &NoiseCount{Of: noise.Of, Compared: map[string]int64{}}
+	r.Noise = &NoiseCount{Of: noise.Of, Compared: map[string]int64{}, Replays: map[string]Replay{}}
+	for s, replay := range noise.Replays {
+		if Stream(s) >= Events {
+			r.Noise.Replays[Stream(s).String()] = replay
+		}
+	}
 	for name, c := range noise.Totals.Streams {
 		r.Noise.Compared[name] = c.Compared()
 	}

@@ -280,12 +280,11 @@ func (b *Bridge) newGroup(name goka.Group, admin *kafka.Admin, keepRecords bool)
 // processor builds the Goka processor of a group whose inputs and table are on one cluster.
 func (b *Bridge) processor(g *group, graph *goka.GroupGraph, inputs kafka.Cluster) (*goka.Processor, error) {
 	wired := kafka.ClientOptions{Wire: b.end.wire}
-	consumer := func() (*sarama.Config, error) {
-		cfg, err := inputs.ConsumerConfig(kafka.ConsumerOptions{ClientOptions: wired, SessionTimeout: b.cfg.SessionTimeout})
-		if err == nil {
-			b.clients.add(b.topics.inputsOf(g.name), consumerClient, cfg)
-		}
-		return cfg, err
+	consumer := kafka.ConsumerOptions{ClientOptions: wired, SessionTimeout: b.cfg.SessionTimeout, Made: func(cfg *sarama.Config) {
+		b.clients.add(b.topics.inputsOf(g.name), consumerClient, cfg)
+	}}
+	if g.name == b.topics.gateGroup() {
+		consumer.MemberData = b.memberData()
 	}
 	p, err := goka.NewProcessor(inputs.Brokers, graph,
 		goka.WithClientID(inputs.ClientID),
@@ -294,18 +293,11 @@ func (b *Bridge) processor(g *group, graph *goka.GroupGraph, inputs kafka.Cluste
 		goka.WithLogger(gokaLogger{b.log.With("group", string(g.name))}),
 		goka.WithStorageBuilder(g.fenced(b.stores.Builder())),
 		goka.WithUpdateCallback(g.recoverRow),
-		goka.WithConsumerGroupBuilder(g.tracker.Builder(func(brokers []string, group, _ string) (sarama.ConsumerGroup, error) {
-			cfg, err := consumer()
-			if err != nil {
-				return nil, err
-			}
-			if g.name == b.topics.gateGroup() {
-				cfg.Consumer.Group.Member.UserData = b.memberData()
-			}
-			return sarama.NewConsumerGroup(brokers, group, cfg)
+		goka.WithConsumerGroupBuilder(g.tracker.Builder(func(_ []string, group, _ string) (sarama.ConsumerGroup, error) {
+			return inputs.NewConsumerGroup(group, consumer)
 		})),
 		goka.WithConsumerSaramaBuilder(func(brokers []string, _ string) (sarama.Consumer, error) {
-			cfg, err := consumer()
+			cfg, err := inputs.ConsumerConfig(consumer)
 			if err != nil {
 				return nil, err
 			}

@@ -23,7 +23,7 @@ func (c *Console) Overview(ctx context.Context) (console.Overview, error) {
 	o := console.Overview{
 		Deployment: cfg.Topics.Name, Edition: cfg.Rules.Encoding.Edition.String(), Format: cfg.Rules.Encoding.Format.String(), Version: cfg.Version,
 		Time: time.Now().UTC(), Rights: []console.Right{}, Nodes: nodesOf(cfg.Topics), Edges: []console.Edge{}, Parked: []console.ParkedSum{},
-		Quarantine: c.metrics.quarantineSums(), Paused: []console.Paused{}, Accounts: console.NewAccounts(map[string]int64{}, false),
+		Quarantine: c.metrics.quarantineSums(cfg.Topics), Paused: []console.Paused{}, Accounts: console.NewAccounts(map[string]int64{}, false),
 	}
 	o.Instances, o.Unassigned = c.instances(ctx)
 	if c.comparison != nil {
@@ -179,10 +179,14 @@ func (b *breaker) paused() (list []console.Paused) {
 	return list
 }
 
-func (m *Metrics) quarantineSums() []console.BadSum {
+func (m *Metrics) quarantineSums(t Topics) []console.BadSum {
+	names := map[string]string{}
+	for _, s := range mapping.Streams {
+		names[s.String()] = t.Legacy[s]
+	}
 	sums := map[[2]string]int64{}
 	for _, metric := range metricsOf(m.quarantinedC) {
-		sums[[2]string{labelOf(metric, "topic"), labelOf(metric, "reason")}] += int64(metric.GetCounter().GetValue())
+		sums[[2]string{names[labelOf(metric, "topic")], labelOf(metric, "reason")}] += int64(metric.GetCounter().GetValue())
 	}
 	list := []console.BadSum{}
 	for at, n := range sums {

@@ -75,7 +75,7 @@ func TestStopWhileAClusterIsAway(t *testing.T) {
 
 				outages[i].End()
 				w.cfg.Observer = w.monitor
-				w.cfg.StopTimeout = 0 // it may still be joining when all is done: a member that could not leave is waited for
+				w.cfg.StopTimeout = 0 // this one has all the time that it needs
 				in = w.start(dir)
 				w.check(w.drain(in))
 				w.leave(in)

@@ -18,6 +18,7 @@ import (
 
 // A topic whose last offset is a transaction's marker has an end all the same.
 func TestReadTableThatEndsInAMarker(t *testing.T) {
+	t.Parallel()
 	tg := kafkatest.Kafka(t) // the embedded broker's transactions are not those of Kafka
 	topic := tg.Topic("table")
 	kafkatest.CreateTopic(t, tg.Addrs, topic, 2, map[string]string{"cleanup.policy": "compact"})

@@ -55,10 +55,10 @@ func TestDirectoryThatChangedWhileTheInstanceWasDown(t *testing.T) {
 	h.cfg.Rules.Directory = categories(t, "Театр")
 	h.cfg.SweepInterval = 10 * time.Millisecond
 	table := h.fault(kmsg.Fetch, fetchFromPartition(h.table, recovering), h.hold)
-	in = h.start(t.TempDir())
-	table.awaitHit(t)
 	commands := func() int64 { return kafkatest.EndOffsets(t, h.target.Addrs, h.loop)[recovered] }
 	swept := commands()
+	in = h.start(t.TempDir())
+	table.awaitHit(t)
 	kafkatest.Eventually(t, "a sweep", func() bool { return commands() > swept })
 	table.release()
 	kafkatest.Eventually(t, "the event to go out by the new directory", func() bool {

@@ -81,7 +81,9 @@ func configFor(t *testing.T, target kafkatest.Target) string {
 
 // A season that goes into a cluster and is captured again is the same season.
 func TestGenerateThenCapture(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, target kafkatest.Target) {
+		t.Parallel()
 		config := configFor(t, target)
 		mustRun(t, "generate", "--config", config) // creates the topics
 		again := runCommand("generate", "--config", config)
@@ -152,7 +154,9 @@ func compareWithSeason(t *testing.T, records []recordfile.Record, c season.Confi
 
 // What a record file can hold comes back exactly, and nothing else is captured.
 func TestCaptureIsExact(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, target kafkatest.Target) {
+		t.Parallel()
 		topic, other := target.Topic("a"), target.Topic("b")
 		kafkatest.CreateTopic(t, target.Addrs, topic, 2, nil)
 		kafkatest.CreateTopic(t, target.Addrs, other, 1, nil)
@@ -182,7 +186,9 @@ func TestCaptureIsExact(t *testing.T) {
 // The last offset of a topic that is written to in transactions is a marker, not
 // a record: waiting for a record there would take for ever.
 func TestCaptureOfTransactions(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, target kafkatest.Target) {
+		t.Parallel()
 		topic := target.Topic("t")
 		kafkatest.CreateTopic(t, target.Addrs, topic, 1, nil)
 		client, err := kgo.NewClient(kgo.SeedBrokers(target.Addrs...), kgo.TransactionalID(target.Topic("id")))

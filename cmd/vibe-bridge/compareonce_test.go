@@ -42,7 +42,9 @@ func (v *verified) compareOnce(code int, args ...string) *compare.Report {
 
 // TestCompareOnce: what the bridge makes of a season is GO, and NO-GO with a wrong record; marks of a report give it again.
 func TestCompareOnce(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, target kafkatest.Target) {
+		t.Parallel()
 		v := newVerified(t, target, "1.0", "json")
 		v.bridgeSeason()
 		html, out, history := filepath.Join(v.folder, "r.html"), filepath.Join(v.folder, "r.json"), filepath.Join(v.folder, "h.ndjson")
@@ -196,6 +198,7 @@ func (v *verified) tellsOfLostRecords(report string, clean *compare.Report) {
 // While the bridge has records of its own unread and does not go on, nobody can tell what is missing from what is on
 // its way. With more days of history the report of the same marks is the same.
 func TestCompareOnceBesideABridgeThatStandsStill(t *testing.T) {
+	t.Parallel()
 	v := newVerified(t, kafkatest.Embedded(t, embedded.Options{}), "1.0", "json")
 	v.bridgeSeason()
 	orders := kafkatest.ReadAll(t, v.Addrs, v.slimTopic("orders"))
@@ -213,6 +216,7 @@ func TestCompareOnceBesideABridgeThatStandsStill(t *testing.T) {
 
 // An interrupted run says how to go on, and does.
 func TestCompareOnceGoesOn(t *testing.T) {
+	t.Parallel()
 	v := newVerified(t, kafkatest.Embedded(t, embedded.Options{}), "1.0", "json")
 	v.bridgeSeason()
 	want := v.compareOnce(codeOK)

@@ -12,6 +12,7 @@ import (
 	"github.com/ticketscloud/vibe-bridge/compare"
 	"github.com/ticketscloud/vibe-bridge/compare/once"
 	"github.com/ticketscloud/vibe-bridge/compare/rowpb"
+	"github.com/ticketscloud/vibe-bridge/compare/sample"
 )
 
 // read takes everything up to the marks, one side after the other, while the clients of
@@ -186,15 +187,33 @@ func (p *comparison) report(ctx context.Context, w *comparedWork) (*compare.Repo
 	r.Notes = append(r.Notes, w.warnings...)
 	w.warnings = append(w.warnings, w.result.Noise.Notes()...)
 	w.result.Totals.Fill(r, p.expected, w.result.Noise, w.marks.time())
-	f := &compareFetcher{comparison: p}
-	defer f.close()
-	sampling := once.Sampling{Topics: [2][compare.Streams]string{p.names(once.Left), p.names(once.Right)}, Fetch: f.fetch}
-	if p.places != nil {
-		sampling.Directory = p.places.Text
-	}
 	var err error
-	r.Samples, err = w.engine.Samples(ctx, w.result.Totals.Samples, sampling)
+	r.Samples, err = p.samples(ctx, w.result.Totals.Samples)
 	return r, err
+}
+
+// mostSampling bounds the reading of samples. What has not been read by then is shown as such.
+const mostSampling = time.Minute
+
+func (p *comparison) samples(ctx context.Context, refs []compare.SampleRef) ([]compare.Sample, error) {
+	f := &sample.Fetcher{Topics: [2][compare.Streams]string{p.names(once.Left), p.names(once.Right)}}
+	defer f.Close()
+	s := &sample.Sampler{Form: p.form, Fetch: f.Fetch}
+	for n, side := range []once.Side{once.Left, once.Right} {
+		f.Clusters[n] = p.config.ClusterNamed(p.of(side)[0].cluster)
+		s.Sides[n] = sample.Side{Topics: f.Topics[n], Reader: p.readers[side]}
+	}
+	if p.places != nil {
+		s.Directory = p.places.Text
+	}
+	limited, cancel := context.WithTimeout(ctx, mostSampling)
+	defer cancel()
+	var out []compare.Sample
+	for _, ref := range refs {
+		one, _ := s.Sample(limited, ref)
+		out = append(out, one)
+	}
+	return out, ctx.Err()
 }
 
 func (p *comparison) party(side once.Side, stats once.Stats, w *comparedWork) compare.Party {
@@ -227,81 +246,4 @@ func (p *comparison) side(side once.Side) compare.Party {
 // named says what is compared, as compare.Of does.
 func (p *comparison) named() string {
 	return compare.Of(p.config.Name, p.side(once.Left), p.side(once.Right))
-}
-
-// compareFetcher reads single records again.
-type compareFetcher struct {
-	comparison *comparison
-	clients    map[once.Side]*kgo.Client
-}
-
-// Bounds on reading a record again. One that does not come in time is shown as gone.
-const (
-	sampleDeadline   = 10 * time.Second
-	sampleFetchBytes = 1 << 20
-)
-
-func (f *compareFetcher) close() {
-	for _, client := range f.clients {
-		client.Close()
-	}
-}
-
-func (f *compareFetcher) client(t *comparedTopic) (*kgo.Client, error) {
-	if client := f.clients[t.side]; client != nil {
-		return client, nil
-	}
-	client, err := connect(f.comparison.config.ClusterNamed(t.cluster),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(100*time.Millisecond),
-		kgo.FetchMaxBytes(sampleFetchBytes), kgo.FetchMaxPartitionBytes(sampleFetchBytes), kgo.ConsumeResetOffset(kgo.NoResetOffset()))
-	if err != nil {
-		return nil, err
-	}
-	if f.clients == nil {
-		f.clients = map[once.Side]*kgo.Client{}
-	}
-	f.clients[t.side] = client
-	return client, nil
-}
-
-func (f *compareFetcher) fetch(ctx context.Context, side once.Side, s compare.Stream, at *rowpb.Place) (*compare.Record, error) {
-	for _, t := range f.comparison.of(side) {
-		if t.stream != s {
-			continue
-		}
-		client, err := f.client(t)
-		if err != nil {
-			return nil, err
-		}
-		return fetchOne(ctx, client, t.name, at.GetPartition(), at.GetOffset())
-	}
-	return nil, nil
-}
-
-// fetchOne is nil where another record or none is.
-func fetchOne(ctx context.Context, client *kgo.Client, topic string, partition int32, offset int64) (*compare.Record, error) {
-	wait, cancel := context.WithTimeout(ctx, sampleDeadline)
-	defer cancel()
-	client.AddConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(offset)}})
-	defer client.RemoveConsumePartitions(map[string][]int32{topic: {partition}})
-	for {
-		fetches := client.PollRecords(wait, 1)
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if wait.Err() != nil || fetchError(fetches) != nil {
-			return nil, nil
-		}
-		for records := fetches.RecordIter(); !records.Done(); {
-			rec := records.Next()
-			switch {
-			case rec.Topic != topic || rec.Partition != partition || rec.Offset < offset:
-				continue // what another fetch has left
-			case rec.Offset > offset || rec.Attrs.IsControl():
-				return nil, nil
-			}
-			record := comparedRecord(rec)
-			return &record, nil
-		}
-	}
 }

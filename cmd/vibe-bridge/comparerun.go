@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -44,7 +45,11 @@ Every compare.audit_interval all that is known is judged again, and the results 
 hour are kept: cutover.days_clean looks at them.
 
 On --listen answer /metrics, /healthz, /readyz, /report (JSON) and /report.html; every
-instance shows the results of all.
+instance shows the results of all. The report has samples of what differs, personal texts by their
+shape.
+
+compare.noise_file names a report of compare once with a baseline: what it measured as noise
+is subtracted. All instances need the same file.
 
 The topics have to exist: --create-topics creates them. Exit codes: 0 stopped, 2 it could
 not start, 1 it failed.`,
@@ -74,7 +79,10 @@ func liveConfig(ctx context.Context, c config.Config) (live.Config, error) {
 	if err != nil {
 		return live.Config{}, err
 	}
-	cfg := liveConfigOf(c, p)
+	cfg, err := withNoise(liveConfigOf(c, p), c.Compare.NoiseFile)
+	if err != nil {
+		return live.Config{}, err
+	}
 	for _, t := range p.of(once.Quarantine) {
 		there, err := live.TopicExists(ctx, c.State, t.name)
 		if err != nil {
@@ -127,6 +135,25 @@ func liveConfigOf(c config.Config, p *comparison) live.Config {
 	cfg.Left = live.Side{Label: "legacy", Legacy: true, Cluster: c.Source, Topics: topics(once.Left), Reader: p.readers[once.Left]}
 	cfg.Directory = p.places.Text
 	return cfg
+}
+
+// withNoise takes the noise from a report of compare once, if there is a file.
+func withNoise(cfg live.Config, path string) (live.Config, error) {
+	if path == "" {
+		return cfg, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return cfg, refusef("compare.noise_file: %w", err)
+	}
+	r, err := compare.ReadReport(text)
+	if err != nil {
+		return cfg, refusef("compare.noise_file: %s: %w", path, err)
+	}
+	if cfg.Noise, err = cfg.NoiseOf(r); err != nil {
+		return cfg, refusef("compare.noise_file: %s: %w", path, err)
+	}
+	return cfg, nil
 }
 
 func (o *compareRunOptions) run(ctx context.Context, a *app, c config.Config) error {
@@ -195,9 +222,9 @@ func comparisonHandler(instance *live.Instance) http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { sayReady(w, instance.NotReady()) })
 	answer := func(contentType string, write func(*bytes.Buffer, *compare.Report) error) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) {
+		return func(w http.ResponseWriter, r *http.Request) {
 			var body bytes.Buffer
-			report, err := instance.Report(time.Now())
+			report, err := instance.SampledReport(r.Context(), time.Now())
 			if err == nil {
 				err = write(&body, report)
 			}

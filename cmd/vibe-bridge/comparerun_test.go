@@ -37,7 +37,13 @@ func TestCompareRun(t *testing.T) {
 	if r := execute(t, nil, "compare", "run", "--config", d.config); r.code != codeRefused || !strings.Contains(r.stderr, "--create-topics") {
 		t.Fatalf("without topics: exit code %d: %s", r.code, r.stderr)
 	}
-	d.must("compare", "once", "--config", d.config, "--grace", "0s", "--work-dir", path("once"))
+	d.must("compare", "once", "--config", d.config, "--grace", "0s", "--work-dir", path("once"), "--out", path("once.json"))
+	for file, want := range map[string]string{"once.json": "compare.baseline", "none.json": "no such file", "directory.json": "its version is 0"} {
+		r := execute(t, []string{"VIBE_BRIDGE_COMPARE_NOISE_FILE=" + path(file)}, "compare", "run", "--config", d.config)
+		if r.code != codeRefused || !strings.Contains(r.stderr, "compare.noise_file") || !strings.Contains(r.stderr, want) {
+			t.Errorf("with noise of %s: exit code %d: %s", file, r.code, r.stderr)
+		}
+	}
 	a := started("a", "--create-topics")
 	a.says("comparison starts", 1)
 	if r := execute(t, nil, "compare", "report", "--config", d.config); r.code != codeRefused || !strings.Contains(r.stderr, "no result yet") {
@@ -65,8 +71,12 @@ func TestCompareRun(t *testing.T) {
 			t.Errorf("no %s in the metrics: %s", line, metrics)
 		}
 	}
-	if code, html := get(t, "http://"+b.reportAddress()+"/report.html"); code != 200 || !strings.Contains(html, "NO-GO") {
-		t.Errorf("report.html: %d", code)
+	email := regexp.MustCompile(`"email":"([^"]+)"`).FindStringSubmatch(string(order.Value))[1]
+	for _, answer := range []string{"/report.html", "/report"} {
+		code, text := get(t, "http://"+b.reportAddress()+answer)
+		if code != 200 || answer == "/report.html" && !strings.Contains(text, "NO-GO") || !strings.Contains(text, "@aaaa.aaaaaaa.aaa") || strings.Contains(text, email) {
+			t.Errorf("%s: %d, %s", answer, code, text)
+		}
 	}
 	if code, body := get(t, "http://"+b.reportAddress()+"/readyz"); code != 200 {
 		t.Errorf("readyz: %d, %s", code, body)
@@ -116,7 +126,9 @@ func (d *deployment) looks(order string) {
 	look(codeRefused, "show", "--order", order, "--event", "one")
 	look(codeRefused, "differences", "--category", "none")
 	html := filepath.Join(d.folder, "report.html")
-	look(codeChecks, "report", "--html", html)
+	if text := look(codeChecks, "report", "--html", html); !strings.Contains(text, "@aaaa.aaaaaaa.aaa") || !strings.Contains(text, "(masked)") {
+		d.t.Errorf("report: %s", text)
+	}
 	if text, err := os.ReadFile(html); err != nil || !strings.Contains(string(text), "NO-GO") {
 		d.t.Errorf("page: %v", err)
 	}

@@ -56,6 +56,7 @@ func (in *instance) awaitReason(what, prefix string) string {
 // A flood pauses its topic, the instance says so, and the command has it go on
 // without a restart.
 func TestQuarantineResume(t *testing.T) {
+	t.Parallel()
 	d := newDeployment(t)
 	d.configure("http: {listen: \"127.0.0.1:0\"}\nquarantine: {min_records: 20}\nsession_timeout: 10s\n")
 	d.must("topics", "create", "--config", d.config)

@@ -146,6 +146,7 @@ func (v *verified) text() {
 // TestVerifyKafka: on a real broker, where the time of append is real, a season is
 // found clean, and then one tampered record after another is found.
 func TestVerifyKafka(t *testing.T) {
+	t.Parallel()
 	v := newVerified(t, kafkatest.Kafka(t), "1.0", "json")
 	v.bridgeSeason()
 	r := v.check("after a season", nil)

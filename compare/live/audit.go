@@ -75,7 +75,7 @@ func (a *auditor) walk(ctx context.Context, g *group, partition int32, horizon i
 	now := time.Now()
 	w := &walk{
 		a: a, g: g, partition: partition, horizon: horizon, judge: a.s.judge(horizon, st.Get), now: now,
-		tally: compare.Tally{Expected: a.s.cfg.Expected, Now: now, Samples: a.s.cfg.Samples},
+		tally: compare.Tally{Expected: a.s.cfg.Expected, Now: now, Noisy: a.s.cfg.Noise.Noisy, Samples: a.s.cfg.Samples},
 		part:  Part{Group: g.name, Partition: partition, Time: now.UTC(), Horizon: horizon},
 	}
 	for after, more := "", true; more; {

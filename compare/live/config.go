@@ -45,6 +45,7 @@ type Config struct {
 
 	Form      compare.Form
 	Expected  *compare.Expected // nil: none
+	Noise     *compare.Noise    // nil: every field is stable in its source
 	Directory func(path, category, venue string, start int64) string
 
 	// Grace is for how long a difference has to have been there before it counts.

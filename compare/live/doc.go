@@ -44,6 +44,12 @@
 // entity has changed, a command goes to the loop, and the callback looks again and
 // publishes: rows are written by callbacks alone.
 //
+// # Samples
+//
+// A walk keeps where the records of some differences are, and those of what they borrow from, whichever instance has
+// their rows. Whoever is asked for a report reads these records from the topics, and keeps what it has
+// shown (samples.go). Topics, tables and metrics have no text of a record.
+//
 // # What may happen
 //
 //   - Every input may come again, in a row with what came behind it. Folding it in again changes nothing, and what

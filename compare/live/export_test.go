@@ -3,8 +3,15 @@ package live
 // Kill ends an instance's connections at once, as the end of its process does. The context has to be ended too.
 func (i *Instance) Kill() {
 	if s, _ := i.session(); s != nil {
-		s.wires.cut()
+		s.wire.Cut()
 	}
+}
+
+// SampleReads is how many samples have been read from the topics.
+func (i *Instance) SampleReads() int {
+	i.samples.turn <- struct{}{}
+	defer func() { <-i.samples.turn }()
+	return i.samples.reads
 }
 
 // Compared is the horizon of the report; 0 without one.

@@ -47,7 +47,7 @@ func newGroup(s *session, name string, inputs kafka.Cluster, admin *kafka.Admin,
 		CleanupTimeout: cleanupTimeout,
 		Overdue: func() {
 			s.fail(fmt.Errorf("group %s had to give its partitions up and could not have everything acknowledged in time; nothing is lost", name))
-			s.wires.cut()
+			s.wire.Cut()
 		},
 		Flushed: func() bool { return len(g.producer.Unacknowledged()) == 0 },
 	})
@@ -56,30 +56,19 @@ func newGroup(s *session, name string, inputs kafka.Cluster, admin *kafka.Admin,
 
 func (g *group) processor() (*goka.Processor, error) {
 	s := g.s
-	wired := kafka.ClientOptions{Wire: s.wires.common}
-	consumer := func(wire *kafka.Wire) (*sarama.Config, error) {
-		return g.inputs.ConsumerConfig(kafka.ConsumerOptions{ClientOptions: kafka.ClientOptions{Wire: wire}, SessionTimeout: s.cfg.SessionTimeout})
-	}
+	wired := kafka.ClientOptions{Wire: s.wire}
+	consumer := kafka.ConsumerOptions{ClientOptions: wired, SessionTimeout: s.cfg.SessionTimeout}
 	p, err := goka.NewProcessor(g.inputs.Brokers, g.graph,
 		goka.WithClientID(g.inputs.WithDefaults().ClientID),
 		goka.WithHasher(kafka.NewPrefixHasher),
 		goka.WithNilHandling(goka.NilProcess),
 		goka.WithLogger(silent{}),
 		goka.WithStorageBuilder(g.storage),
-		goka.WithConsumerGroupBuilder(g.tracker.Builder(func(brokers []string, group, _ string) (sarama.ConsumerGroup, error) {
-			wire := s.wires.add()
-			cfg, err := consumer(wire)
-			if err != nil {
-				return nil, err
-			}
-			client, err := sarama.NewConsumerGroup(brokers, group, cfg)
-			if err != nil {
-				return nil, err
-			}
-			return &joiner{client, wire, s.joinPatience()}, nil
+		goka.WithConsumerGroupBuilder(g.tracker.Builder(func(_ []string, group, _ string) (sarama.ConsumerGroup, error) {
+			return g.inputs.NewConsumerGroup(group, consumer)
 		})),
 		goka.WithConsumerSaramaBuilder(func(brokers []string, _ string) (sarama.Consumer, error) {
-			cfg, err := consumer(s.wires.common)
+			cfg, err := g.inputs.ConsumerConfig(consumer)
 			if err != nil {
 				return nil, err
 			}
@@ -108,7 +97,7 @@ func (g *group) processor() (*goka.Processor, error) {
 
 // newProducer writes to the state cluster, where all that is written here goes.
 func (s *session) newProducer(refused func(error)) (*kafka.Producer, error) {
-	cfg, err := s.cfg.State.ProducerConfig(kafka.ProducerOptions{ClientOptions: kafka.ClientOptions{Wire: s.wires.common}, Partitioner: s.topics.partitioner})
+	cfg, err := s.cfg.State.ProducerConfig(kafka.ProducerOptions{ClientOptions: kafka.ClientOptions{Wire: s.wire}, Partitioner: s.topics.partitioner})
 	if err != nil {
 		return nil, err
 	}

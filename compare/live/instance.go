@@ -24,6 +24,7 @@ type Instance struct {
 	folder compare.Folder
 
 	results *results
+	samples *samples
 	horizon atomic.Int64 // Unix milliseconds; 0: none yet
 	round   atomic.Int64 // how long the last round of walks took, in nanoseconds
 
@@ -39,7 +40,7 @@ func New(cfg Config) (*Instance, error) {
 	}
 	cfg = cfg.WithDefaults()
 	return &Instance{
-		cfg: cfg, topics: cfg.topics(), log: cfg.Log, folder: compare.Folder{Form: cfg.Form}, results: newResults(cfg.Settings.Partitions), reason: "starting",
+		cfg: cfg, topics: cfg.topics(), log: cfg.Log, folder: compare.Folder{Form: cfg.Form}, results: newResults(cfg.Settings.Partitions), samples: newSamples(), reason: "starting",
 	}, nil
 }
 
@@ -57,7 +58,7 @@ func (i *Instance) Run(ctx context.Context) error {
 	ran := false
 	for {
 		began := time.Now()
-		s := &session{Instance: i, wires: newWires()}
+		s := &session{Instance: i, wire: kafka.NewWire()}
 		err := s.run(ctx)
 		ran = ran || s.started.Load()
 		if err == nil || ctx.Err() != nil || permanent(err) || !ran && !kafka.Unreachable(err) {
@@ -149,7 +150,7 @@ func ensure(ctx context.Context, state *kafka.Admin, cfg Config, create bool) er
 // session is one build of an instance.
 type session struct {
 	*Instance
-	wires   *wires
+	wire    *kafka.Wire
 	started atomic.Bool
 	stores  *store.Registry
 	state   *kafka.Admin
@@ -219,7 +220,7 @@ func (s *session) cutLate(over <-chan struct{}) (cut bool) {
 	defer limit.Stop()
 	select {
 	case <-limit.C:
-		s.wires.cut()
+		s.wire.Cut()
 		<-over
 		return true
 	case <-over:
@@ -265,7 +266,7 @@ func (s *session) connect() (closeAll func(), err error) {
 		cluster kafka.Cluster
 		into    **kafka.Admin
 	}{{"state", s.cfg.State, &s.state}, {"left", s.cfg.Left.Cluster, &s.sides[0]}, {"right", s.cfg.Right.Cluster, &s.sides[1]}} {
-		admin, err := kafka.NewAdminOver(s.wires.common, c.cluster)
+		admin, err := kafka.NewAdminOver(s.wire, c.cluster)
 		if err != nil {
 			closeAll()
 			return nil, fmt.Errorf("%s cluster: %w", c.name, err)

@@ -1,23 +1,6 @@
 package live_test
 
-import (
-	"testing"
-
-	"github.com/ticketscloud/vibe-bridge/compare"
-	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
-	"github.com/ticketscloud/vibe-bridge/internal/season"
-)
-
-// A season that the bridge has bridged has no differences, and all of it is compared.
-func TestCleanSeason(t *testing.T) {
-	kafkatest.Each(t, func(t *testing.T, target kafkatest.Target) {
-		w := newWorld(t, target, season.Config{Orders: 1000, Seed: 1})
-		w.bridged()
-		in := w.start(t.TempDir())
-		w.clean(w.through(in))
-		w.leave(in)
-	})
-}
+import "github.com/ticketscloud/vibe-bridge/compare"
 
 // clean: nothing differs, and nothing waits.
 func (w *world) clean(r *compare.Report) {

@@ -11,6 +11,8 @@ import (
 	"github.com/ticketscloud/vibe-bridge/internal/season"
 )
 
+const anotherCategory = "another category"
+
 // plant spoils slim records, one each in a way of its own, and gives what is to be found
 // and how to put it right.
 func (w *world) plant() (want map[string]live.PublishedDifference, mend func()) {
@@ -42,6 +44,10 @@ func (w *world) plant() (want map[string]live.PublishedDifference, mend func()) 
 			one.(map[string]any)["event_id"] = "another/event"
 		}
 	}), live.PublishedDifference{Category: compare.Value, Field: "tickets[].event_id"})
+	category := some(orders, 13)
+	put(compare.Orders, category, w.changed(category.Value, func(v map[string]any) {
+		v["tickets"].([]any)[0].(map[string]any)["category"] = anotherCategory
+	}), live.PublishedDifference{Category: compare.Value, Field: "tickets[].category"})
 	missing := some(orders, 8)
 	put(compare.Orders, missing, nil, live.PublishedDifference{Category: compare.Absent, Detail: "deleted by a record without a value"})
 	lost := some(refunds, 3)
@@ -60,10 +66,13 @@ func (w *world) plant() (want map[string]live.PublishedDifference, mend func()) 
 	}
 }
 
-// What is wrong in the slim topics is found, in its category and field, and is resolved when it is put right.
+// A season that the bridge has bridged has no differences, and all of it is compared. What is wrong in the slim topics
+// after that is found, in its category and field, and is resolved when it is put right.
 func TestPlantedDifferences(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, target kafkatest.Target) {
-		w := newWorld(t, target, season.Config{Orders: 800, Seed: 2})
+		t.Parallel()
+		w := newWorld(t, target, season.Config{Orders: 1000, Seed: 2})
 		w.bridged()
 		w.cfg.Grace = time.Second
 		in := w.start(t.TempDir())
@@ -84,7 +93,9 @@ func TestPlantedDifferences(t *testing.T) {
 
 // A difference that has not been there for the grace does not count.
 func TestYoungDifferencesWait(t *testing.T) {
-	kafkatest.Each(t, func(t *testing.T, target kafkatest.Target) {
+	t.Parallel()
+	onEmbedded(t, func(t *testing.T, target kafkatest.Target) {
+		t.Parallel()
 		w := newWorld(t, target, season.Config{Orders: 300, Seed: 3})
 		w.bridged()
 		w.cfg.Grace = time.Hour

@@ -6,12 +6,28 @@ import (
 	"time"
 
 	"github.com/ticketscloud/vibe-bridge/compare"
-	"github.com/ticketscloud/vibe-bridge/compare/rowpb"
 )
 
-// Report is what the walks of all instances have found last. It is an error as long as
-// not all partitions have been walked over.
+// Report is what the walks of all instances have found last, with the places of samples and without their texts. It is
+// an error as long as not all partitions have been walked over.
 func (i *Instance) Report(now time.Time) (*compare.Report, error) {
+	r, _, err := i.counted(now)
+	return r, err
+}
+
+// SampledReport is Report with the texts of samples, which are read from the topics when they have not been yet. It
+// waits for them for samplePatience.
+func (i *Instance) SampledReport(ctx context.Context, now time.Time) (*compare.Report, error) {
+	r, refs, err := i.counted(now)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, samplePatience)
+		defer cancel()
+		r.Samples = i.samples.show(ctx, i.cfg, refs)
+	}
+	return r, err
+}
+
+func (i *Instance) counted(now time.Time) (*compare.Report, []compare.SampleRef, error) {
 	s, _ := i.session()
 	q := compare.QuarantineFacts{}
 	if s != nil && s.quarantine != nil {
@@ -41,13 +57,20 @@ func ReadReport(ctx context.Context, cfg Config, now time.Time) (*compare.Report
 		}
 		facts = q.facts()
 	}
-	return cfg.report(r, facts, now)
+	report, refs, err := cfg.report(r, facts, now)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, commandPatience)
+		defer cancel()
+		report.Samples = newSamples().show(ctx, cfg, refs)
+	}
+	return report, err
 }
 
-func (c Config) report(results *results, q compare.QuarantineFacts, now time.Time) (*compare.Report, error) {
+// report has the places of samples alone, and gives what they are of. Its digest does not depend on what they say.
+func (c Config) report(results *results, q compare.QuarantineFacts, now time.Time) (*compare.Report, []compare.SampleRef, error) {
 	w := results.whole(c.Samples)
 	if !w.Complete {
-		return nil, &NotWalkedError{w.Parts, tables * int(c.Settings.Partitions)}
+		return nil, nil, &NotWalkedError{w.Parts, tables * int(c.Settings.Partitions)}
 	}
 	r := &compare.Report{
 		Version: 1, Deployment: c.Name, Left: c.Left.party(w, 0), Right: c.Right.party(w, 1),
@@ -56,15 +79,13 @@ func (c Config) report(results *results, q compare.QuarantineFacts, now time.Tim
 		},
 		Notes: []string{fmt.Sprintf("what was in the topics at %s has been compared", time.UnixMilli(w.Horizon).UTC().Format(time.RFC3339))},
 	}
-	w.Totals.Fill(r, c.Expected, nil, w.Time)
-	for _, ref := range w.Totals.Samples {
-		r.Samples = append(r.Samples, c.sample(ref))
-	}
+	w.Totals.Fill(r, c.Expected, c.Noise, w.Time)
+	r.Samples = c.places(w.Totals.Samples)
 	history, err := c.history(results, q)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return r, r.Conclude(c.Cutover, q, history)
+	return r, w.Totals.Samples, r.Conclude(c.Cutover, q, history)
 }
 
 // history are the results of the hours before. Of the quarantine then nothing is known: that of now is
@@ -73,7 +94,7 @@ func (c Config) history(results *results, q compare.QuarantineFacts) ([]compare.
 	var points []compare.TrendPoint
 	for _, w := range results.hours() {
 		r := &compare.Report{Right: c.Right.party(w, 1), Run: compare.Run{Time: w.Time}}
-		w.Totals.Fill(r, c.Expected, nil, w.Time)
+		w.Totals.Fill(r, c.Expected, c.Noise, w.Time)
 		if err := r.Conclude(c.Cutover, q, points); err != nil {
 			return nil, err
 		}
@@ -96,27 +117,4 @@ func (s Side) party(w Whole, n int) compare.Party {
 		p.Behind = max(0, float64(w.Horizon-p.Newest)/1000)
 	}
 	return p
-}
-
-// sample names the records of a difference. Their texts are not kept, and not read again here.
-func (c Config) sample(ref compare.SampleRef) compare.Sample {
-	s := compare.Sample{Stream: ref.Stream, Category: ref.Category, Field: ref.Field, ID: ref.ID, Detail: ref.Detail, Rule: ref.Rule}
-	left := c.Left
-	if ref.Category == compare.Duplicate {
-		left = c.Right // both records are of the right side
-	}
-	s.Left, s.Right = left.shown(ref.Stream, ref.Left), c.Right.shown(ref.Stream, ref.Right)
-	return s
-}
-
-func (s Side) shown(stream string, at *rowpb.Place) compare.Shown {
-	if at == nil {
-		return compare.Shown{}
-	}
-	for known, topic := range s.Topics {
-		if known.String() == stream {
-			return compare.Shown{Place: fmt.Sprintf("%s/%d/%d", topic, at.GetPartition(), at.GetOffset())}
-		}
-	}
-	return compare.Shown{}
 }

@@ -41,7 +41,9 @@ func (w *world) same(in *instance) {
 // A hostile season with planted faults: the counts are those of the comparison at once, although instances come, are
 // killed and leave, state stays or is deleted, and records come again.
 func TestInstancesComeAndGo(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, target kafkatest.Target) {
+		t.Parallel()
 		w := newWorld(t, target, season.Config{Orders: 3000, Seed: 4, Hostile: 0.05})
 		w.bridged()
 		w.plant()

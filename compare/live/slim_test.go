@@ -12,7 +12,9 @@ import (
 
 // Two sets of slim topics. Refunds name no order there, and are judged where they meet.
 func TestSlimAgainstSlim(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, target kafkatest.Target) {
+		t.Parallel()
 		w := newWorld(t, target, season.Config{Orders: 400, Seed: 5})
 		w.bridged()
 		w.cfg.Left = live.Side{Label: "other", Edition: "1.0", Format: "json", Cluster: w.cfg.State, Reader: w.cfg.Right.Reader, Topics: map[compare.Stream]string{}}

@@ -21,6 +21,7 @@ import (
 	"github.com/ticketscloud/vibe-bridge/compare/rowpb"
 	"github.com/ticketscloud/vibe-bridge/directory"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+	"github.com/ticketscloud/vibe-bridge/internal/kafka/embedded"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
 	"github.com/ticketscloud/vibe-bridge/internal/season"
 	"github.com/ticketscloud/vibe-bridge/mapping"
@@ -41,6 +42,12 @@ type world struct {
 const limit = 4 * time.Minute
 
 var streams = []compare.Stream{compare.Events, compare.Orders, compare.Refunds}
+
+// onEmbedded runs a test of what is decided about records once they are read: the broker has no part in it, and that
+// real Kafka's are read as the embedded one's the other tests show.
+func onEmbedded(t *testing.T, test func(t *testing.T, target kafkatest.Target)) {
+	t.Run("embedded", func(t *testing.T) { test(t, kafkatest.Embedded(t, embedded.Options{})) })
+}
 
 func newWorld(t *testing.T, target kafkatest.Target, s season.Config) *world {
 	t.Helper()

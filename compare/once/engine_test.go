@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"google.golang.org/protobuf/proto"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/ticketscloud/vibe-bridge/compare"
 	"github.com/ticketscloud/vibe-bridge/compare/rowpb"
+	"github.com/ticketscloud/vibe-bridge/compare/sample"
 	"github.com/ticketscloud/vibe-bridge/internal/planted"
 	"github.com/ticketscloud/vibe-bridge/internal/season"
 	"github.com/ticketscloud/vibe-bridge/legacyproto"
@@ -479,19 +481,44 @@ func TestSlimAgainstSlim(t *testing.T) {
 	}
 }
 
-// fetcher finds records where they were taken.
-func (w *world) sampling(places func(string, string, string, int64) string) Sampling {
-	return Sampling{
-		Topics: [2][compare.Streams]string{legacyTopics, slimTopics}, Directory: places,
-		Fetch: func(_ context.Context, side Side, s compare.Stream, at *rowpb.Place) (*compare.Record, error) {
+// sampler finds records where they were taken.
+func (w *world) sampler(t testing.TB, places func(string, string, string, int64) string) *sample.Sampler {
+	t.Helper()
+	return &sample.Sampler{
+		Form: formOf(w.encoding), Directory: places,
+		Sides: [2]sample.Side{
+			{Topics: legacyTopics, Reader: legacyReader(t, w.encoding)}, {Topics: slimTopics, Reader: slimReader(t, formOf(w.encoding), w.encoding, false)},
+		},
+		Fetch: func(_ context.Context, right bool, s compare.Stream, at *rowpb.Place) (*compare.Record, error) {
 			for _, r := range slices.Concat(w.legacy, w.slim) {
-				if r.side == side && r.stream == s && r.record.Offset == at.Offset {
+				if (r.side == Right) == right && r.stream == s && r.record.Offset == at.Offset {
 					return &r.record, nil
 				}
 			}
 			return nil, nil
 		},
 	}
+}
+
+// samples of the differences that are found.
+func (w *world) samples(t testing.TB, change ...func(*sample.Sampler)) (all []compare.Sample) {
+	t.Helper()
+	e := open(t, w.options(t, vfs.NewMem()))
+	defer e.Close()
+	e.take(t, slices.Concat(w.legacy, w.slim, w.rest)...)
+	j := w.judging(t)
+	s := w.sampler(t, j.Judge.Directory)
+	for _, c := range change {
+		c(s)
+	}
+	for _, ref := range e.judge(t, j).Totals.Samples {
+		one, read := s.Sample(t.Context(), ref)
+		if read == (one.Left.Unread || one.Right.Unread) {
+			t.Errorf("read: %v, %+v", read, one)
+		}
+		all = append(all, one)
+	}
+	return all
 }
 
 // Samples show what both sides say: on the left side also what is borrowed.
@@ -503,13 +530,9 @@ func TestSamples(t *testing.T) {
 		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
 			w, _ := spoiled(t, kind.Name, 2)
-			e := open(t, w.options(t, vfs.NewMem()))
-			defer e.Close()
-			e.take(t, slices.Concat(w.legacy, w.slim, w.rest)...)
-			j := w.judging(t)
-			samples, err := e.Samples(t.Context(), e.judge(t, j).Totals.Samples, w.sampling(j.Judge.Directory))
-			if err != nil || len(samples) != 2 {
-				t.Fatalf("%+v, %v", samples, err)
+			samples := w.samples(t)
+			if len(samples) != 2 {
+				t.Fatalf("%+v", samples)
 			}
 			for _, s := range samples {
 				both := append(slices.Clone(s.Left.Parts), s.Right.Parts...)
@@ -521,13 +544,26 @@ func TestSamples(t *testing.T) {
 					t.Errorf("both sides say %q", joined(s.Left))
 				}
 				if personal := strings.HasPrefix(kind.Field, "customer") || kind.Field == "organizer.name"; personal {
-					if text := joined(s.Left); !s.Left.Masked || text != shape(text) {
+					if text := joined(s.Left); !s.Left.Masked || text != strings.Map(shapeOf, text) {
 						t.Errorf("shows %q", text)
 					}
 				}
 			}
 		})
 	}
+}
+
+// shapeOf is what there is to be of a character of a personal text.
+func shapeOf(c rune) rune {
+	switch {
+	case unicode.IsDigit(c):
+		return '9'
+	case unicode.IsUpper(c):
+		return 'A'
+	case unicode.IsLetter(c):
+		return 'a'
+	}
+	return c
 }
 
 func joined(s compare.Shown) (text string) {
@@ -537,52 +573,59 @@ func joined(s compare.Shown) (text string) {
 	return text
 }
 
-func TestSampleOfAGoneRecord(t *testing.T) {
-	w, _ := spoiled(t, "phone", 1)
-	e := open(t, w.options(t, vfs.NewMem()))
-	defer e.Close()
-	e.take(t, slices.Concat(w.legacy, w.slim, w.rest)...)
-	refs := e.judge(t, w.judging(t)).Totals.Samples
-	gone := Sampling{Fetch: func(context.Context, Side, compare.Stream, *rowpb.Place) (*compare.Record, error) { return nil, nil }}
-	if s, err := e.Samples(t.Context(), refs, gone); err != nil || !s[0].Left.Gone || !s[0].Right.Gone || len(s[0].Left.Parts) > 0 {
-		t.Errorf("%+v, %v", s, err)
+// Where an entity differs as a whole, what both sides say of its fields is shown, personal texts by their shape.
+func TestSamplesOfWholes(t *testing.T) {
+	w, _ := spoiled(t, "order_stale", 2)
+	personal := 0
+	for _, s := range w.samples(t) {
+		if s.Category != compare.Stale {
+			t.Errorf("%+v", s)
+		}
+		for _, side := range []compare.Shown{s.Left, s.Right} {
+			for _, field := range strings.Split(joined(side), "; ") {
+				path, text, _ := strings.Cut(field, ": ")
+				if !strings.HasPrefix(path, "customer.") {
+					continue
+				}
+				if personal++; text == "" || text != strings.Map(shapeOf, text) {
+					t.Errorf("%s is shown as %q", path, text)
+				}
+			}
+		}
 	}
-	want := errors.New("away")
-	gone.Fetch = func(context.Context, Side, compare.Stream, *rowpb.Place) (*compare.Record, error) { return nil, want }
-	if _, err := e.Samples(t.Context(), refs, gone); !errors.Is(err, want) {
-		t.Errorf("%v", err)
+	if personal == 0 {
+		t.Error("no personal text was to be shown")
 	}
 }
 
-func TestParts(t *testing.T) {
-	tests := []struct {
-		left, right string
-		personal    bool
-		want        string
-	}{
-		{"abc", "abd", false, "ab[c]|ab[d]"},
-		{"abc", "", false, "[abc]|"},
-		{"aXc", "ac", false, "a[X]c|ac"},
-		{"+79000000001", "+79000000002", true, "+9999999999[9]|+9999999999[9]"},
-		{"\xff\n", "x", false, "[\uFFFD ]|[x]"},
-		{strings.Repeat("a", 400) + "b", strings.Repeat("a", 400) + "c", false, "…" + strings.Repeat("a", 60) + "[b]|…" + strings.Repeat("a", 60) + "[c]"},
+func TestSampleOfAGoneRecord(t *testing.T) {
+	w, _ := spoiled(t, "phone", 1)
+	fetch := func(err error) func(*sample.Sampler) {
+		return func(s *sample.Sampler) {
+			s.Fetch = func(context.Context, bool, compare.Stream, *rowpb.Place) (*compare.Record, error) { return nil, err }
+		}
 	}
-	for _, tt := range tests {
-		l, r := parts(tt.left, tt.right, tt.personal)
-		text := ""
-		for i, side := range [][]compare.Part{l, r} {
-			if i == 1 {
-				text += "|"
+	if s := w.samples(t, fetch(nil))[0]; !s.Left.Gone || !s.Right.Gone || len(s.Left.Parts) > 0 || s.Left.Place == "" {
+		t.Errorf("%+v", s)
+	}
+	if s := w.samples(t, fetch(errors.New("away")))[0]; s.Left.Gone || !s.Left.Unread || !s.Right.Unread || len(s.Left.Parts) > 0 || s.Left.Place == "" {
+		t.Errorf("%+v", s)
+	}
+}
+
+// What a side borrows cannot be told without the record that has it.
+func TestSampleWithoutItsParent(t *testing.T) {
+	w, _ := spoiled(t, "ticket_category", 1)
+	s := w.samples(t, func(s *sample.Sampler) {
+		all := s.Fetch
+		s.Fetch = func(ctx context.Context, right bool, stream compare.Stream, at *rowpb.Place) (*compare.Record, error) {
+			if stream == compare.Events {
+				return nil, errors.New("away")
 			}
-			for _, p := range side {
-				if p.Differs {
-					p.Text = "[" + p.Text + "]"
-				}
-				text += p.Text
-			}
+			return all(ctx, right, stream, at)
 		}
-		if text != tt.want {
-			t.Errorf("parts(%q, %q) = %q, want %q", tt.left, tt.right, text, tt.want)
-		}
+	})[0]
+	if !s.Left.Unread || len(s.Left.Parts)+len(s.Right.Parts) > 0 {
+		t.Errorf("%+v", s)
 	}
 }

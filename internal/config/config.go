@@ -145,6 +145,8 @@ type Compare struct {
 	Other        Other
 	Baseline     Baseline
 	ExpectedFile string // "": no difference is expected
+	// NoiseFile is a report of `compare once`, whose noise `compare run` subtracts. "": none is.
+	NoiseFile string
 	// Grace is how long a record may be on its way before it is told missing.
 	Grace time.Duration
 	// AuditInterval is how long `compare run` waits between two looks at everything.

@@ -165,6 +165,8 @@ var keys = func() []key {
 			field: func(c *Config) any { return &c.Compare.Baseline.Refunds }},
 		{path: "compare.expected_file", usage: "YAML file of expected differences",
 			field: func(c *Config) any { return &c.Compare.ExpectedFile }},
+		{path: "compare.noise_file", usage: "report (JSON) of compare once with a baseline, whose noise compare run subtracts",
+			field: func(c *Config) any { return &c.Compare.NoiseFile }},
 		{path: "compare.grace", usage: "how long a record may be on its way before it is told missing",
 			field: func(c *Config) any { return &c.Compare.Grace }},
 		{path: "compare.audit_interval", usage: "how long compare run waits between two looks at everything",

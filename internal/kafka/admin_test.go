@@ -57,7 +57,9 @@ func exists(t *testing.T, a *Admin, name string) bool {
 }
 
 func TestCreateTopics(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, tg kafkatest.Target) {
+		t.Parallel()
 		a := testAdmin(t, tg)
 		specs := testSpecs(tg)
 		created, err := a.Create(t.Context(), mustPlan(t, a, specs))
@@ -99,7 +101,9 @@ func TestCreateTopics(t *testing.T) {
 }
 
 func TestCreateNothingBesideAMismatch(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, tg kafkatest.Target) {
+		t.Parallel()
 		a := testAdmin(t, tg)
 		specs := testSpecs(tg)
 		kafkatest.CreateTopic(t, tg.Addrs, specs[1].Name, 5, map[string]string{"cleanup.policy": "compact"})
@@ -117,7 +121,9 @@ func TestCreateNothingBesideAMismatch(t *testing.T) {
 }
 
 func TestCreateNothingBesideARefusal(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, tg kafkatest.Target) {
+		t.Parallel()
 		a := testAdmin(t, tg)
 		specs := testSpecs(tg)
 		specs[1].Replication = 3 // both targets have one broker
@@ -192,7 +198,9 @@ func TestCreateGoesOnAfterAFailure(t *testing.T) {
 
 // Two instances that start at the same time both plan to create; whoever comes second finds the topics there.
 func TestCreateAtTheSameTime(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, tg kafkatest.Target) {
+		t.Parallel()
 		a, b := testAdmin(t, tg), testAdmin(t, tg)
 		specs := testSpecs(tg)
 		plan := mustPlan(t, a, specs)

@@ -44,6 +44,7 @@ func commitMetadata(ended uint64) string { return Progress{Ended: ended}.metadat
 // What a session commits comes back in the next: offset, count of records and
 // the end of the partition. Count and offset differ where the topic has no beginning any more.
 func TestCommitsRoundTrip(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, tg kafkatest.Target) {
 		t.Parallel()
 		r, a := newRelay(t, tg), testAdmin(t, tg)
@@ -147,6 +148,7 @@ func withAdmin(t *testing.T, tg kafkatest.Target, do func(*kadm.Client) error) {
 
 // An offset that was set with Kafka's tools is refused, and taken over only on demand.
 func TestOffsetSetByHand(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, tg kafkatest.Target) {
 		t.Parallel()
 		r, a := newRelay(t, tg), testAdmin(t, tg)
@@ -181,6 +183,7 @@ func TestOffsetSetByHand(t *testing.T) {
 // To accept once is enough, also where nothing is there to be consumed: the offset
 // is committed as ours at once, and not only with the next record.
 func TestAcceptedOffsetIsOursAtOnce(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, tg kafkatest.Target) {
 		t.Parallel()
 		r, a := newRelay(t, tg), testAdmin(t, tg)
@@ -208,6 +211,7 @@ func TestAcceptedOffsetIsOursAtOnce(t *testing.T) {
 
 // Where retention has deleted what was not read, the instance ends and says so.
 func TestOffsetThatIsGone(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, tg kafkatest.Target) {
 		t.Parallel()
 		r, a := newRelay(t, tg), testAdmin(t, tg)

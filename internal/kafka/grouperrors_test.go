@@ -139,6 +139,7 @@ func TestUnknownTopic(t *testing.T) {
 // A right that is taken away while a group consumes ends it, where the client
 // would ask again for ever and nobody would know.
 func TestRightsThatAreTakenAway(t *testing.T) {
+	t.Parallel()
 	tg := kafkatest.Embedded(t, embedded.Options{})
 	r := newRelay(t, tg)
 	r.produce(0, 3)
@@ -167,6 +168,7 @@ func TestRightsThatAreTakenAway(t *testing.T) {
 
 // A fault that passes is logged, and the group goes on.
 func TestFaultThatPasses(t *testing.T) {
+	t.Parallel()
 	tg := kafkatest.Embedded(t, embedded.Options{})
 	r := newRelay(t, tg)
 	r.produce(0, 3)

@@ -62,7 +62,9 @@ func TestLegacyIdentityCompare(t *testing.T) {
 // The ids of legacy topics are those of their own cluster. Their partitions may
 // grow. Where it gives no ids, nothing is recorded and nothing refused.
 func TestCheckIdentityOfLegacyTopics(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, tg kafkatest.Target) {
+		t.Parallel()
 		state := kafkatest.Embedded(t, embedded.Options{})
 		source, a := testAdmin(t, tg), testAdmin(t, state)
 		record, x := tg.Topic("identity"), tg.Topic("x")
@@ -130,7 +132,9 @@ func TestLegacyTopicsWithoutIDs(t *testing.T) {
 }
 
 func TestCheckIdentity(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, tg kafkatest.Target) {
+		t.Parallel()
 		a := testAdmin(t, tg)
 		record, x, y, z := tg.Topic("identity"), tg.Topic("x"), tg.Topic("y"), tg.Topic("z")
 		compact := map[string]string{"cleanup.policy": "compact"}
@@ -181,7 +185,9 @@ func TestCheckIdentity(t *testing.T) {
 }
 
 func TestCheckIdentityPartitions(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, tg kafkatest.Target) {
+		t.Parallel()
 		a := testAdmin(t, tg)
 		record, x := tg.Topic("identity"), tg.Topic("x")
 		kafkatest.CreateTopic(t, tg.Addrs, record, 1, map[string]string{"cleanup.policy": "compact"})

@@ -21,7 +21,7 @@ func leased(t *testing.T, bound time.Duration) (c net.Conn, peer net.Conn, clk *
 	wait := w.keepLease(t.Context(), bound, clk.now, func(d time.Duration) { paused <- d })
 	t.Cleanup(wait)
 	own, peer := net.Pipe()
-	c, err := w.add(own, nil)
+	c, err := w.add(own, &wireDialer{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -103,7 +103,9 @@ func await(t *testing.T, p *goka.Promise) error {
 
 // Headers are a map; a repeated record must have the same bytes all the same.
 func TestProducerSortsHeaders(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, tg kafkatest.Target) {
+		t.Parallel()
 		topic := tg.Topic("t")
 		kafkatest.CreateTopic(t, tg.Addrs, topic, 1, nil)
 		p := newTestProducer(t, tg, &diary{})
@@ -180,7 +182,9 @@ func TestProducerWithoutARoute(t *testing.T) {
 
 // A nil value is a deletion in a compacted topic, an empty one is a value.
 func TestProducerTombstone(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, tg kafkatest.Target) {
+		t.Parallel()
 		topic := tg.Topic("t")
 		kafkatest.CreateTopic(t, tg.Addrs, topic, 1, nil)
 		p := newTestProducer(t, tg, &diary{})

@@ -88,6 +88,10 @@ type ConsumerOptions struct {
 	SessionTimeout time.Duration
 	// RebalanceTimeout within which an instance has to give its partitions back and to rejoin. Default 30s, 15s to 5m.
 	RebalanceTimeout time.Duration
+	// MemberData is what a member says of itself in its group, to whoever may describe it: see Admin.GroupStates.
+	MemberData []byte
+	// Made, if not nil, is told of every client's configuration before it connects.
+	Made func(*sarama.Config)
 }
 
 // WithDefaults returns the options with every unset field at its default.
@@ -136,7 +140,11 @@ func (c Cluster) ConsumerConfig(o ConsumerOptions) (*sarama.Config, error) {
 	cfg.Consumer.Group.Session.Timeout = o.SessionTimeout
 	cfg.Consumer.Group.Heartbeat.Interval = heartbeatOf(o.SessionTimeout)
 	cfg.Consumer.Group.Rebalance.Timeout = o.RebalanceTimeout
+	cfg.Consumer.Group.Member.UserData = o.MemberData
 	o.attach(cfg)
+	if o.Made != nil {
+		o.Made(cfg)
+	}
 	return cfg, CheckProfile(cfg)
 }
 

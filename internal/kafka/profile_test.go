@@ -146,6 +146,7 @@ func TestProducerSurvivesABrokerRestart(t *testing.T) {
 // Brokers that refuse records for a while, as they do with too few replicas in sync, are tried again, more
 // often than sarama does of itself.
 func TestProducerSurvivesMissingReplicas(t *testing.T) {
+	t.Parallel()
 	tg := kafkatest.Embedded(t, embedded.Options{})
 	kafkatest.CreateTopic(t, tg.Addrs, "t", 1, nil)
 	const refusals, n = 5, 1000
@@ -171,7 +172,9 @@ func freePort(t *testing.T) int {
 
 // The largest record that is allowed goes through, one byte more is refused by the client, before any broker.
 func TestLargeRecords(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, tg kafkatest.Target) {
+		t.Parallel()
 		c := Cluster{Brokers: tg.Addrs, Replication: 1}
 		topic := tg.Topic("large")
 		kafkatest.CreateTopic(t, tg.Addrs, topic, 1, map[string]string{"max.message.bytes": strconv.Itoa(9 << 20)})
@@ -216,6 +219,7 @@ func incompressible(n int) []byte {
 
 // Goka runs a group with a table on the profile: negotiated version, headers, committed reads.
 func TestGokaRunsOnTheProfile(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, tg kafkatest.Target) {
 		t.Parallel() // Goka waits five seconds before its first session
 		c := Cluster{Brokers: tg.Addrs, Replication: 1}

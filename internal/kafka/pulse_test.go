@@ -266,13 +266,13 @@ func TestHeldConnection(t *testing.T) {
 	w := NewWire()
 	own, peer := net.Pipe()
 	entered, let := make(chan struct{}, 1), make(chan struct{})
-	c, err := w.add(own, func(live context.Context) {
+	c, err := w.add(own, &wireDialer{hold: func(live context.Context) {
 		entered <- struct{}{}
 		select {
 		case <-let:
 		case <-live.Done():
 		}
-	})
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,7 +298,9 @@ func TestHeldConnection(t *testing.T) {
 
 // Heartbeats of the tracker are those of the member that the client is, as the brokers see it.
 func TestHeartbeatsReachTheCoordinator(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, tg kafkatest.Target) {
+		t.Parallel()
 		r := newRelay(t, tg)
 		a, err := NewAdmin(Cluster{Brokers: tg.Addrs, Replication: 1})
 		if err != nil {

@@ -16,7 +16,9 @@ import (
 // A topic ends in a transaction's marker, in what an aborted one has left, or before what
 // an open one has written: the end is found, and only what counts is read.
 func TestReadOfTransactions(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, tg kafkatest.Target) {
+		t.Parallel()
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		topic := tg.Topic("t")
@@ -69,7 +71,9 @@ func TestReadOfTransactions(t *testing.T) {
 
 // A topic that does not exist is an error, and not empty.
 func TestReadOfNoTopic(t *testing.T) {
+	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, tg kafkatest.Target) {
+		t.Parallel()
 		err := Cluster{Brokers: tg.Addrs}.Read(t.Context(), tg.Topic("none"), func(*kgo.Record) {})
 		wantError(t, err, []string{"read " + tg.Topic("none")})
 	})

@@ -37,6 +37,7 @@ type secureCase struct {
 
 // The same as TestSecuredListeners, as far as Kafka and its fake may differ.
 func TestSecuredKafka(t *testing.T) {
+	t.Parallel()
 	pki := kafkatest.NewPKI(t, "cluster authority")
 	stranger := kafkatest.NewPKI(t, "another authority")
 	ca := TLS{CAFile: pki.CAFile}

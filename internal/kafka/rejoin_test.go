@@ -85,6 +85,7 @@ func (c *cutConn) SetReadDeadline(t time.Time) error {
 // A group that loses its connections while it joins tries again, where the client
 // gives up at once and Goka would end, and with it everything else of the instance.
 func TestConnectionsThatAreCutWhileAGroupJoins(t *testing.T) {
+	t.Parallel()
 	for _, at := range []kmsg.Key{kmsg.JoinGroup, kmsg.SyncGroup, kmsg.OffsetFetch, kmsg.FindCoordinator} {
 		t.Run(at.Name(), func(t *testing.T) {
 			t.Parallel()

@@ -70,6 +70,7 @@ var users = []kfake.Opt{
 }
 
 func TestSecuredListeners(t *testing.T) {
+	t.Parallel()
 	pki := kafkatest.NewPKI(t, "cluster authority")
 	plain := startListener(t, nil)
 	sasl := startListener(t, nil, users...)
@@ -161,6 +162,7 @@ func wantConnectError(t *testing.T, err error, reason Reason, says []string) {
 }
 
 func TestUnreachableBrokers(t *testing.T) {
+	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts and never answers
 	if err != nil {
 		t.Fatal(err)

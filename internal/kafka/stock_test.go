@@ -33,6 +33,7 @@ import (
 // package, which must not. The client profile is the same in both: what is lost
 // is not lost for want of acks=all.
 func TestStockGokaLosesAndTheTrackerDoesNot(t *testing.T) {
+	t.Parallel()
 	for _, f := range []struct {
 		name string
 		run  func(r *relay, tracked bool) (committed int64)

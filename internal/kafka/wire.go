@@ -69,6 +69,7 @@ func (w *Wire) dialer(cfg *sarama.Config, hold func(context.Context)) Dialer {
 	return &wireDialer{w, hold, net.Dialer{Timeout: cfg.Net.DialTimeout, KeepAlive: cfg.Net.KeepAlive, Control: limitUnacknowledged}}
 }
 
+// wireDialer opens the connections of one client.
 type wireDialer struct {
 	w    *Wire
 	hold func(live context.Context) // nil: nothing holds
@@ -87,17 +88,29 @@ func (d *wireDialer) Dial(network, address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.w.add(conn, d.hold)
+	return d.w.add(conn, d)
 }
 
-func (w *Wire) add(conn net.Conn, hold func(context.Context)) (net.Conn, error) {
+// drop closes the client's connections, as a network may that loses them. It can open others.
+func (d *wireDialer) drop() {
+	d.w.mu.Lock()
+	defer d.w.mu.Unlock()
+	for c := range d.w.conns {
+		if c.d == d {
+			c.Conn.Close()
+			delete(d.w.conns, c)
+		}
+	}
+}
+
+func (w *Wire) add(conn net.Conn, d *wireDialer) (net.Conn, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.IsCut() { // while it was being opened
 		conn.Close()
 		return nil, errWireCut
 	}
-	c := &wireConn{conn, w, hold}
+	c := &wireConn{conn, w, d}
 	w.conns[c] = struct{}{}
 	return c, nil
 }
@@ -105,13 +118,13 @@ func (w *Wire) add(conn net.Conn, hold func(context.Context)) (net.Conn, error) 
 // wireConn is one connection of the wire.
 type wireConn struct {
 	net.Conn
-	w    *Wire
-	hold func(live context.Context)
+	w *Wire
+	d *wireDialer // of its client
 }
 
 func (c *wireConn) Write(b []byte) (int, error) {
-	if c.hold != nil {
-		c.hold(c.w.live)
+	if c.d.hold != nil {
+		c.d.hold(c.w.live)
 	}
 	if l := c.w.lease.Load(); l != nil {
 		l.check()

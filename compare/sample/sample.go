@@ -1,4 +1,9 @@
-package once
+// Package sample shows what the two sides of a difference say, side by side, with what differs marked and
+// personal texts by their shape.
+//
+// What belongs here: reading the records of a difference again, and what is shown of their texts. What does not: which
+// differences there are (package compare), and how a report shows them (compare, compare/page).
+package sample
 
 import (
 	"context"
@@ -13,41 +18,27 @@ import (
 	"github.com/ticketscloud/vibe-bridge/compare/rowpb"
 )
 
-// Sampling says how samples are shown.
-type Sampling struct {
-	// Topics of the left and the right side, by stream.
-	Topics [2][compare.Streams]string
-	// Fetch reads a record again; nil for one that cannot be read any more.
-	Fetch func(ctx context.Context, side Side, s compare.Stream, at *rowpb.Place) (*compare.Record, error)
+// Side is one of the two that are compared.
+type Side struct {
+	Topics [compare.Streams]string
+	Reader compare.Reader
+}
+
+// Sampler shows samples. It keeps the sheets that it has read, and is not safe for concurrent use.
+type Sampler struct {
+	Form  compare.Form
+	Sides [2]Side // left, right
 	// Directory resolves cells whose Source is Directory.
 	Directory func(path, category, venue string, start int64) string
-}
+	// Fetch reads a record again; nil for one that cannot be read any more. An error is that nobody can
+	// tell, as the brokers are away.
+	Fetch func(ctx context.Context, right bool, s compare.Stream, at *rowpb.Place) (*compare.Record, error)
 
-// Samples reads the records of differences again, and shows what both sides say.
-func (e *Engine) Samples(ctx context.Context, refs []compare.SampleRef, o Sampling) ([]compare.Sample, error) {
-	r := &sampler{ctx: ctx, e: e, o: o, read: map[placed]*compare.Sheet{}}
-	out := make([]compare.Sample, 0, len(refs))
-	for _, ref := range refs {
-		sample := r.sample(ref)
-		if r.err != nil {
-			return nil, fmt.Errorf("read samples: %w", r.err)
-		}
-		out = append(out, sample)
-	}
-	return out, nil
-}
-
-// sampler keeps the first error, so that what follows need not be asked for any.
-type sampler struct {
-	ctx  context.Context
-	e    *Engine
-	o    Sampling
 	read map[placed]*compare.Sheet // nil: gone
-	err  error
 }
 
 type placed struct {
-	side      Side
+	right     bool
 	stream    compare.Stream
 	partition int32
 	offset    int64
@@ -56,27 +47,68 @@ type placed struct {
 // mostRead bounds the sheets that are kept: parents are asked for again and again.
 const mostRead = 500
 
+// Sample shows a difference. read is false when not all that it needs could be read: then it has the places alone.
+func (s *Sampler) Sample(ctx context.Context, ref compare.SampleRef) (out compare.Sample, read bool) {
+	r := &reading{Sampler: s, ctx: ctx, ref: ref}
+	if out = r.sample(); r.failed {
+		return s.Places(ref), false
+	}
+	return out, true
+}
+
+// Places shows where the records of a difference are, and nothing that they say.
+func (s *Sampler) Places(ref compare.SampleRef) compare.Sample {
+	left, right := sidesOf(ref)
+	return compare.Sample{
+		Stream: ref.Stream, Category: ref.Category, Field: ref.Field, ID: plain(ref.ID), Detail: ref.Detail, Rule: ref.Rule,
+		Left: s.place(ref, left), Right: s.place(ref, right),
+	}
+}
+
+func (s *Sampler) place(ref compare.SampleRef, of said) compare.Shown {
+	if of.at == nil {
+		return compare.Shown{}
+	}
+	topic := s.side(of.right).Topics[streamNamed(ref.Stream)]
+	return compare.Shown{Place: fmt.Sprintf("%s/%d/%d", topic, of.at.GetPartition(), of.at.GetOffset()), Unread: true}
+}
+
+func (s *Sampler) side(right bool) *Side {
+	if right {
+		return &s.Sides[1]
+	}
+	return &s.Sides[0]
+}
+
+// reading is that of one sample. What follows a failure need not be asked for any.
+type reading struct {
+	*Sampler
+	ctx    context.Context
+	ref    compare.SampleRef
+	failed bool
+}
+
 // sheet of the record at a place; nil without one.
-func (r *sampler) sheet(side Side, s compare.Stream, at *rowpb.Place) *compare.Sheet {
-	if at == nil || r.err != nil {
+func (r *reading) sheet(right bool, s compare.Stream, at *rowpb.Place) *compare.Sheet {
+	if at == nil || r.failed {
 		return nil
 	}
-	key := placed{side, s, at.GetPartition(), at.GetOffset()}
+	key := placed{right, s, at.GetPartition(), at.GetOffset()}
 	if sheet, ok := r.read[key]; ok {
 		return sheet
 	}
-	record, err := r.o.Fetch(r.ctx, side, s, at)
+	record, err := r.Fetch(r.ctx, right, s, at)
 	if err != nil {
-		r.err = err
+		r.failed = true
 		return nil
 	}
 	var sheet *compare.Sheet
 	if record != nil {
 		sheet = &compare.Sheet{}
-		r.e.options.Readers[side].Read(s, record, sheet)
+		r.side(right).Reader.Read(s, record, sheet)
 	}
-	if len(r.read) >= mostRead {
-		clear(r.read)
+	if r.read == nil || len(r.read) >= mostRead {
+		r.Sampler.read = map[placed]*compare.Sheet{}
 	}
 	r.read[key] = sheet
 	return sheet
@@ -84,39 +116,33 @@ func (r *sampler) sheet(side Side, s compare.Stream, at *rowpb.Place) *compare.S
 
 // said is a side of a sample: the sheet, and how its texts are got.
 type said struct {
-	side  Side
+	right bool
 	at    *rowpb.Place
 	sheet *compare.Sheet
 }
 
-func (r *sampler) sample(ref compare.SampleRef) compare.Sample {
-	s := streamNamed(ref.Stream)
-	left, right := said{side: Left, at: ref.Left}, said{side: Right, at: ref.Right}
-	if ref.Category == compare.Duplicate {
-		left.side = Right // both records are of the right side
+func sidesOf(ref compare.SampleRef) (left, right said) {
+	// Both records of a duplicate are of the right side.
+	return said{right: ref.Category == compare.Duplicate, at: ref.Left}, said{right: true, at: ref.Right}
+}
+
+func (r *reading) sample() compare.Sample {
+	s := streamNamed(r.ref.Stream)
+	left, right := sidesOf(r.ref)
+	left.sheet, right.sheet = r.sheet(left.right, s, left.at), r.sheet(right.right, s, right.at)
+	out := r.Places(r.ref)
+	for shown, of := range map[*compare.Shown]said{&out.Left: left, &out.Right: right} {
+		shown.Unread, shown.Gone = false, of.at != nil && of.sheet == nil
 	}
-	left.sheet, right.sheet = r.sheet(left.side, s, left.at), r.sheet(right.side, s, right.at)
-	out := compare.Sample{
-		Stream: ref.Stream, Category: ref.Category, Field: ref.Field, ID: plain(ref.ID),
-		Detail: ref.Detail, Rule: ref.Rule, Left: r.shown(s, left), Right: r.shown(s, right),
-	}
-	texts, personal := r.texts(s, ref, left, right)
+	texts, personal := r.texts(s, left, right)
 	out.Left.Masked, out.Right.Masked = personal && texts[0] != "", personal && texts[1] != ""
 	out.Left.Parts, out.Right.Parts = parts(texts[0], texts[1], personal)
 	for _, sheet := range []*compare.Sheet{left.sheet, right.sheet} {
-		if i := itemAt(sheet, ref.Item); i >= 0 {
+		if i := itemAt(sheet, r.ref.Item); i >= 0 {
 			out.Item = plain(sheet.Items[i].ID)
 		}
 	}
 	return out
-}
-
-func (r *sampler) shown(s compare.Stream, what said) compare.Shown {
-	if what.at == nil {
-		return compare.Shown{}
-	}
-	place := fmt.Sprintf("%s/%d/%d", r.o.Topics[what.side][s], what.at.GetPartition(), what.at.GetOffset())
-	return compare.Shown{Place: place, Gone: what.sheet == nil}
 }
 
 func streamNamed(name string) compare.Stream {
@@ -130,7 +156,8 @@ func streamNamed(name string) compare.Stream {
 
 // texts are what both sides say of the field, or of all in which they differ when the
 // difference is one of the whole.
-func (r *sampler) texts(s compare.Stream, ref compare.SampleRef, left, right said) (texts [2]string, personal bool) {
+func (r *reading) texts(s compare.Stream, left, right said) (texts [2]string, personal bool) {
+	ref := r.ref
 	list, index := compare.Fields(s), -1
 	if ref.Item != 0 {
 		list = compare.ItemFields()
@@ -159,7 +186,7 @@ func faulty(sheet *compare.Sheet, index int, item uint64) bool {
 
 // wholes are the fields in which two records differ, those that are personal by their
 // shape. Of a record that stands alone it is when it was written.
-func (r *sampler) wholes(s compare.Stream, left, right said) (texts [2]string) {
+func (r *reading) wholes(s compare.Stream, left, right said) (texts [2]string) {
 	if left.sheet == nil || right.sheet == nil || left.sheet.Outcome != compare.Present || right.sheet.Outcome != compare.Present {
 		for i, of := range []said{left, right} {
 			if of.sheet != nil {
@@ -168,7 +195,7 @@ func (r *sampler) wholes(s compare.Stream, left, right said) (texts [2]string) {
 		}
 		return texts
 	}
-	form := r.e.options.Form
+	form := r.Form
 	for i, field := range compare.Fields(s) {
 		l, r := r.text(s, left, -1, i, field), r.text(s, right, -1, i, field)
 		if l == r || !form.Has(field) {
@@ -200,7 +227,7 @@ func itemAt(sheet *compare.Sheet, digest uint64) int {
 
 // text is what a side says of a field; item is -1 where it is not a ticket's. It does
 // with texts what compare.Judge does with digests.
-func (r *sampler) text(s compare.Stream, of said, item, index int, field compare.Field) string {
+func (r *reading) text(s compare.Stream, of said, item, index int, field compare.Field) string {
 	cells := of.sheet.Cells
 	if item >= 0 {
 		cells = of.sheet.Items[item].Cells
@@ -220,20 +247,16 @@ func (r *sampler) text(s compare.Stream, of said, item, index int, field compare
 	}
 	event := of.sheet
 	if s != compare.Events {
-		event = r.parent(compare.Events, of.sheet.Event)
-	}
-	org := ""
-	if event != nil {
-		org = event.Org
+		event = r.parent(compare.Events)
 	}
 	switch cell.From {
 	case compare.Organizer, compare.Partner, compare.PartnerName:
-		name := r.organizerName(event, org)
+		name := r.organizerName(event)
 		switch {
 		case name == "":
 			return ""
 		case cell.From == compare.Partner:
-			return borrowed(r.fact(compare.Partners, org, field.Path))
+			return borrowed(r.fact(compare.Partners, field.Path))
 		case cell.From == compare.PartnerName:
 			return name
 		}
@@ -242,36 +265,36 @@ func (r *sampler) text(s compare.Stream, of said, item, index int, field compare
 	case compare.Set:
 		return borrowed(fact(event, compare.SetKey(of.sheet.Items[item].Set, field.Path)))
 	case compare.Currency:
-		return borrowed(r.fact(compare.Partners, org, "currency"))
+		return borrowed(r.fact(compare.Partners, "currency"))
 	case compare.OrderCell:
-		if order := r.parent(compare.Orders, of.sheet.Order); order != nil {
+		if order := r.parent(compare.Orders); order != nil {
 			if i := slices.IndexFunc(compare.Fields(compare.Orders), func(f compare.Field) bool { return f.Path == field.Path }); i >= 0 {
 				return order.Cells[i].Text
 			}
 		}
 	case compare.Directory:
-		if r.o.Directory != nil {
-			return r.o.Directory(field.Path, of.sheet.Category, of.sheet.Venue, of.sheet.Start)
+		if r.Directory != nil {
+			return r.Directory(field.Path, of.sheet.Category, of.sheet.Venue, of.sheet.Start)
 		}
 	}
 	return cell.Text
 }
 
 // organizerName is the partner's, or else what the event has itself.
-func (r *sampler) organizerName(event *compare.Sheet, org string) string {
+func (r *reading) organizerName(event *compare.Sheet) string {
 	if event == nil {
 		return ""
 	}
 	i := slices.IndexFunc(compare.Fields(compare.Events), func(f compare.Field) bool { return f.Path == "organizer.name" })
 	if event.Cells[i].From == compare.Partner {
-		if name := r.fact(compare.Partners, org, "organizer.name"); name != "" {
+		if name := r.fact(compare.Partners, "organizer.name"); name != "" {
 			return name
 		}
 	}
 	return event.Cells[i].Text
 }
 
-func (r *sampler) fact(s compare.Stream, id, key string) string { return fact(r.parent(s, id), key) }
+func (r *reading) fact(s compare.Stream, key string) string { return fact(r.parent(s), key) }
 
 func fact(sheet *compare.Sheet, key string) string {
 	if sheet == nil {
@@ -285,20 +308,9 @@ func fact(sheet *compare.Sheet, key string) string {
 	return ""
 }
 
-// parent is the record of the left side that says what the entity is; nil without one.
-func (r *sampler) parent(s compare.Stream, id string) *compare.Sheet {
-	if id == "" || r.err != nil {
-		return nil
-	}
-	side, err := r.e.store.side(append(rowPrefix(nil, s, id), byte(Left)))
-	if err != nil {
-		r.err = err
-		return nil
-	}
-	if !side.GetPresent() {
-		return nil
-	}
-	return r.sheet(Left, s, side.GetChanged())
+// parent is the record of the left side that says what the entity borrows from is; nil without one.
+func (r *reading) parent(s compare.Stream) *compare.Sheet {
+	return r.sheet(false, s, r.ref.Parents[s.String()])
 }
 
 // parts are two texts in pieces: what they begin and end with alike, and what differs
