@@ -1,11 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -18,8 +15,8 @@ import (
 	"github.com/ticketscloud/vibe-bridge/compare"
 	"github.com/ticketscloud/vibe-bridge/compare/live"
 	"github.com/ticketscloud/vibe-bridge/compare/once"
-	"github.com/ticketscloud/vibe-bridge/compare/page"
 	"github.com/ticketscloud/vibe-bridge/internal/config"
+	"github.com/ticketscloud/vibe-bridge/internal/console"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 	"github.com/ticketscloud/vibe-bridge/slim"
 )
@@ -186,7 +183,11 @@ func (o *compareRunOptions) run(ctx context.Context, a *app, c config.Config) er
 		}
 		return refusef("state_dir: %w: want a folder that this user may write to, on a disk that outlives restarts", err)
 	}
-	stopHTTP := serveComparison(listener, instance, log)
+	c.HTTP.Listen = o.listen
+	stopHTTP, err := serveComparison(listener, c.HTTP, instance, log)
+	if err != nil {
+		return err
+	}
 	defer stopHTTP()
 	log.Info("comparison starts", "name", cfg.Name, "against", c.Compare.Against, "quarantine", cfg.Quarantine)
 	if err := instance.Run(ctx); err != nil {
@@ -196,47 +197,50 @@ func (o *compareRunOptions) run(ctx context.Context, a *app, c config.Config) er
 	return nil
 }
 
-// serveComparison answers until the returned function is called.
-func serveComparison(listener net.Listener, instance *live.Instance, log *slog.Logger) (stop func()) {
+// serveComparison answers until the returned function is called, to those to whom an instance of the bridge would.
+func serveComparison(listener net.Listener, h config.HTTP, instance *live.Instance, log *slog.Logger) (stop func(), err error) {
 	if listener == nil {
-		return func() {}
+		return func() {}, nil
+	}
+	conf, _, err := consoleTLS(h)
+	if err != nil {
+		return nil, err
+	}
+	handler, err := comparisonHandler(h, instance, log)
+	if err != nil {
+		return nil, err
 	}
 	log.Info("metrics, health and report", "address", listener.Addr().String())
-	server := &http.Server{Handler: comparisonHandler(instance), ReadHeaderTimeout: 5 * time.Second}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("http server ended", "error", err)
-		}
-	}()
-	return func() {
-		server.Close()
-		<-done
-	}
+	return serve(listener, handler, conf, log), nil
 }
 
-func comparisonHandler(instance *live.Instance) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(instance.Metrics(), promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { sayReady(w, instance.NotReady()) })
-	answer := func(contentType string, write func(*bytes.Buffer, *compare.Report) error) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) {
-			var body bytes.Buffer
-			report, err := instance.SampledReport(r.Context(), time.Now())
-			if err == nil {
-				err = write(&body, report)
-			}
-			if err != nil {
-				http.Error(w, err.Error(), http.StatusServiceUnavailable)
-				return
-			}
-			w.Header().Set("Content-Type", contentType)
-			_, _ = w.Write(body.Bytes()) // whoever asked has gone
+func comparisonHandler(h config.HTTP, instance *live.Instance, log *slog.Logger) (http.Handler, error) {
+	report := func(ctx context.Context) (*compare.Report, error) {
+		r, err := instance.SampledReport(ctx, time.Now())
+		if err != nil {
+			return nil, &console.UnavailableError{Text: err.Error()}
 		}
+		return r, nil
 	}
-	mux.HandleFunc("GET /report", answer("application/json", func(b *bytes.Buffer, r *compare.Report) error { return json.NewEncoder(b).Encode(r) }))
-	mux.HandleFunc("GET /report.html", answer("text/html; charset=utf-8", func(b *bytes.Buffer, r *compare.Report) error { return page.Write(b, r) }))
-	return mux
+	handler, err := console.NewComparison(console.Options{HTTP: h, Log: log, Metrics: promhttp.HandlerFor(instance.Metrics(), promhttp.HandlerOpts{})}, console.Comparison{
+		NotReady: instance.NotReady,
+		Report: func(ctx context.Context) (json.RawMessage, error) {
+			r, err := report(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return json.Marshal(r)
+		},
+		Page: func(ctx context.Context) ([]byte, error) {
+			r, err := report(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return reportPage(r)
+		},
+	})
+	if err != nil {
+		return nil, refuse(err)
+	}
+	return handler, nil
 }

@@ -2,15 +2,23 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 
+	"github.com/ticketscloud/vibe-bridge/compare/page"
+	"github.com/ticketscloud/vibe-bridge/internal/config"
+	"github.com/ticketscloud/vibe-bridge/internal/console"
 	"github.com/ticketscloud/vibe-bridge/internal/demo"
 	"github.com/ticketscloud/vibe-bridge/internal/season"
 	"github.com/ticketscloud/vibe-bridge/mapping"
@@ -21,6 +29,7 @@ type demoOptions struct {
 	pace   int
 	exit   bool
 	json   bool
+	listen string
 }
 
 func newDemoCommand(a *app) *cobra.Command {
@@ -32,6 +41,9 @@ func newDemoCommand(a *app) *cobra.Command {
 sales into one of them, and runs the bridge from there to the other. It shows
 rates, what waits for what, and slim records as they come out. Nothing outside
 this process is touched.
+
+The console answers on --listen meanwhile, to this machine alone; its address and a
+token that may act there are printed at the beginning.
 
 It goes on until Ctrl-C, and then prints the accounts. With --exit it ends when
 everything has arrived, accounts for every legacy record, and exits with 0 only if
@@ -47,6 +59,7 @@ the accounts balance and nothing was out of order; with 3 otherwise.`,
 	flags.Uint64Var(&o.season.Seed, "seed", 1, "another number gives another season")
 	flags.Float64Var(&o.season.Hostile, "hostile", 0.05, "share of trouble, 0 to 1: broken, late, repeated and missing records")
 	flags.IntVar(&o.pace, "pace", 0, "legacy records written per second (0: as fast as they go with --exit, otherwise 500)")
+	flags.StringVar(&o.listen, "listen", "127.0.0.1:0", "loopback address of the console; empty: none")
 	flags.BoolVar(&o.exit, "exit", false, "end when the season has arrived, with the accounting")
 	flags.BoolVar(&o.json, "json", false, "print the accounting as one JSON object, and nothing else on standard output")
 	return cmd
@@ -65,17 +78,67 @@ func (o *demoOptions) run(ctx context.Context, a *app) error {
 	if o.pace == 0 && !o.exit {
 		o.pace = 500
 	}
-	d, err := demo.Start(ctx, demo.Config{Season: o.season, Pace: o.pace, Hold: demoHold, Log: slog.New(slog.DiscardHandler)})
+	if o.listen != "" && !config.IsLoopback(o.listen) {
+		return refusef("--listen %q: want a loopback address such as 127.0.0.1:9477, or \"\" for none", o.listen)
+	}
+	listener, err := listenHTTP(o.listen)
+	if err != nil {
+		return err
+	}
+	cfg := demo.Config{Season: o.season, Pace: o.pace, Hold: demoHold, Log: slog.New(slog.DiscardHandler)}
+	if listener != nil {
+		defer listener.Close()
+		cfg.ConsoleURL = "http://" + listener.Addr().String()
+	}
+	d, err := demo.Start(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
+	stopConsole, err := o.serveConsole(a, listener, cfg, d)
+	if err != nil {
+		return err
+	}
+	defer stopConsole()
 	view := newLiveView(a.stdout, o.json)
 	result, err := d.Run(ctx, o.exit, demo.Viewer{Step: view.show, Ending: view.ending})
 	if err != nil {
 		return err
 	}
 	return o.conclude(a.stdout, result)
+}
+
+// serveConsole shows the console until the returned function is called, and says where.
+func (o *demoOptions) serveConsole(a *app, listener net.Listener, cfg demo.Config, d *demo.Demo) (stop func(), err error) {
+	if listener == nil {
+		return func() {}, nil
+	}
+	folder, err := os.MkdirTemp("", "vibe-bridge-demo-token-")
+	if err != nil {
+		return nil, fmt.Errorf("make a folder for a token: %w; TMPDIR names another place", err)
+	}
+	token, file := rand.Text(), filepath.Join(folder, "act")
+	forget := func() { os.RemoveAll(folder) }
+	if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
+		forget()
+		return nil, err
+	}
+	server, err := console.New(console.Options{
+		HTTP: config.HTTP{Listen: listener.Addr().String(), ActTokenFile: file}, Source: d.Bridge().Console(nil), Log: cfg.Log, Inline: page.Hashes(),
+		Metrics: promhttp.HandlerFor(d.Bridge().Metrics().Registry, promhttp.HandlerOpts{}),
+	})
+	if err != nil {
+		forget()
+		return nil, err
+	}
+	if !o.json {
+		fmt.Fprintf(a.stdout, "console  %s/  (to act there: token %s)\n\n", cfg.ConsoleURL, token)
+	}
+	stopServer := serve(listener, server.Handler(), nil, cfg.Log)
+	return func() {
+		stopServer()
+		forget()
+	}, nil
 }
 
 // conclude prints the accounts and judges them.

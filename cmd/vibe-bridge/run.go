@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,14 +12,15 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 
 	"github.com/ticketscloud/vibe-bridge/compare/live"
+	"github.com/ticketscloud/vibe-bridge/compare/page"
 	"github.com/ticketscloud/vibe-bridge/directory"
 	"github.com/ticketscloud/vibe-bridge/internal/config"
+	"github.com/ticketscloud/vibe-bridge/internal/console"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 	"github.com/ticketscloud/vibe-bridge/internal/preflight"
 	"github.com/ticketscloud/vibe-bridge/processors"
@@ -43,7 +44,8 @@ Start more instances with the same configuration to share the work; each needs a
 state directory of its own. Topics must exist: see vibe-bridge topics.
 
 The directory file is read again when it changes and on SIGHUP. With http.listen
-set, /metrics, /healthz and /readyz answer there. /readyz says what an instance waits
+set, /metrics, /healthz, /readyz and the console answer there; who may see and do what
+is set by http.view_token_file, http.act_token_file and others. /readyz says what an instance waits
 for: "priming" at the start, while orders and refunds wait for partners and events;
 "paused", while a legacy topic is not read because too many of its records were bad.
 
@@ -100,7 +102,10 @@ func (o *runOptions) run(ctx context.Context, a *app, c config.Config) error {
 	if err != nil {
 		return err
 	}
-	stopHTTP := serveHTTP(listener, bridge, log)
+	stopHTTP, err := serveConsole(ctx, listener, c, bridge, log)
+	if err != nil {
+		return err
+	}
 	defer stopHTTP()
 	stopWatching, err := watchDirectory(ctx, c, cfg.Rules.Directory, bridge, log)
 	if err != nil {
@@ -188,52 +193,49 @@ func runError(err error) error {
 	return &codedError{code: codeFailed, err: err}
 }
 
-func listenHTTP(address string) (net.Listener, error) {
-	if address == "" {
-		return nil, nil
-	}
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, refusef("http.listen: %w; choose another address, or none to do without", err)
-	}
-	return listener, nil
-}
-
-// serveHTTP answers /metrics, /healthz and /readyz until the returned function is called.
-func serveHTTP(listener net.Listener, bridge *processors.Supervisor, log *slog.Logger) (stop func()) {
+// serveConsole answers all that an instance answers, until the returned function is called. Where the instance is
+// reached is told to the others when it joins them.
+func serveConsole(ctx context.Context, listener net.Listener, c config.Config, bridge *processors.Supervisor, log *slog.Logger) (stop func(), err error) {
 	if listener == nil {
-		return func() {}
+		return func() {}, nil
 	}
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(bridge.Metrics().Registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { sayReady(w, bridge.NotReady()) })
+	profiles, handler, conf, end, err := prepareConsole(ctx, listener, c, bridge, log)
+	if err != nil {
+		listener.Close()
+		return nil, err
+	}
 	log.Info("metrics and health", "address", listener.Addr().String())
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("http server ended", "error", err)
-		}
-	}()
+	stopConsole := serve(listener, handler, conf, log)
+	stopProfiles := servePprof(profiles, log)
 	return func() {
-		server.Close()
-		<-done
-	}
+		stopProfiles()
+		stopConsole()
+		end()
+	}, nil
 }
 
-// sayReady answers 200, or 503 with the reasons, as JSON.
-func sayReady(w http.ResponseWriter, reasons []string) {
-	w.Header().Set("Content-Type", "application/json")
-	if len(reasons) > 0 {
-		w.WriteHeader(http.StatusServiceUnavailable)
+func prepareConsole(ctx context.Context, listener net.Listener, c config.Config, bridge *processors.Supervisor, log *slog.Logger) (profiles net.Listener, handler http.Handler, conf *tls.Config, end func(), err error) {
+	conf, ask, err := consoleTLS(c.HTTP)
+	if err != nil {
+		return nil, nil, nil, nil, err
 	}
-	answer := struct {
-		Ready   bool     `json:"ready"`
-		Reasons []string `json:"reasons,omitempty"`
-	}{len(reasons) == 0, reasons}
-	_ = json.NewEncoder(w).Encode(answer) // whoever asked has gone
+	bridge.Advertise(c.HTTP.AdvertisedURL(reachedAt(listener)))
+	comparison, end := newComparisonSeen(ctx, c, log)
+	server, err := console.New(console.Options{
+		HTTP: c.HTTP, Source: bridge.Console(comparison), Log: log, TLS: ask, Inline: page.Hashes(),
+		Metrics: promhttp.HandlerFor(bridge.Metrics().Registry, promhttp.HandlerOpts{}),
+	})
+	if err != nil {
+		end()
+		return nil, nil, nil, nil, refuse(err)
+	}
+	if c.HTTP.PprofListen != "" {
+		if profiles, err = net.Listen("tcp", c.HTTP.PprofListen); err != nil {
+			end()
+			return nil, nil, nil, nil, refusef("http.pprof_listen: %w; choose another address, or none to do without", err)
+		}
+	}
+	return profiles, server.Handler(), conf, end, nil
 }
 
 // watchDirectory keeps the directory up to date until ctx ends or the returned

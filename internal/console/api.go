@@ -292,7 +292,7 @@ type Replayed struct {
 type Readiness struct {
 	Ready    bool               `json:"ready"`
 	Reasons  []string           `json:"reasons,omitempty"`
-	Restored map[string]float64 `json:"restored"`
+	Restored map[string]float64 `json:"restored,omitempty"`
 }
 
 // Failure is the answer to what could not be done: one line that says what is wrong and what to do.

@@ -15,5 +15,12 @@ func page() http.Handler {
 	if err != nil {
 		panic(err) // the folder is embedded
 	}
-	return http.FileServerFS(files)
+	serve := http.FileServerFS(files)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			fail(w, http.StatusMethodNotAllowed, "there is no such path with this method: see docs/http.md")
+			return
+		}
+		serve.ServeHTTP(w, r)
+	})
 }

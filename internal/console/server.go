@@ -73,7 +73,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("GET /metrics", s.metrics)
-	mux.Handle("GET /", page())
+	mux.Handle("/", page())
 
 	view := func(path string, answer answerer) { mux.Handle("GET "+path, s.answer(View, lookTime, answer)) }
 	view("/api/v1/overview", s.overview)
@@ -215,8 +215,10 @@ func say(w http.ResponseWriter, status int, what any) {
 	_, _ = w.Write(body.Bytes()) // whoever asked has gone
 }
 
-func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
-	ready, status := s.o.Source.Ready(), http.StatusOK
+func (s *Server) ready(w http.ResponseWriter, _ *http.Request) { sayReady(w, s.o.Source.Ready()) }
+
+func sayReady(w http.ResponseWriter, ready Readiness) {
+	status := http.StatusOK
 	if !ready.Ready {
 		status = http.StatusServiceUnavailable
 	}

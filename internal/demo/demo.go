@@ -33,7 +33,9 @@ type Config struct {
 	Pace int
 	// Hold is both the organizer's and the set's hold.
 	Hold time.Duration
-	Log  *slog.Logger
+	// ConsoleURL is where the console will be; "": there is none.
+	ConsoleURL string
+	Log        *slog.Logger
 }
 
 const (
@@ -118,7 +120,8 @@ func (d *Demo) configure(source, target *embedded.Broker) error {
 		},
 		ApplicationID: slim.DefaultApplicationID, SourceHeader: true,
 		Source: kafka.Cluster{Brokers: source.Addrs(), Replication: 1}.WithDefaults(), State: out, Target: out,
-		Priming:  true, // without Breaker: a season may be all trouble, and the demonstration has to end
+		Priming:    true, // without Breaker: a season may be all trouble, and the demonstration has to end
+		ConsoleURL: d.cfg.ConsoleURL, Version: "demo",
 		StateDir: stateDir, SweepInterval: 500 * time.Millisecond, SessionTimeout: 10 * time.Second,
 		Log: d.cfg.Log, Observer: &d.sample,
 	}
@@ -167,6 +170,9 @@ func (d *Demo) prepare(ctx context.Context) error {
 	d.bridge, err = processors.New(d.bcfg)
 	return err
 }
+
+// Bridge is what runs.
+func (d *Demo) Bridge() *processors.Bridge { return d.bridge }
 
 // Close ends the brokers and removes the state.
 func (d *Demo) Close() {
