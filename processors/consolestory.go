@@ -320,14 +320,18 @@ func (t *teller) waits(e *statepb.Entity) {
 	if !waits {
 		return
 	}
-	text := fmt.Sprintf("It waits for %s, since %s", h.words(t.key, setsOf(t.st, t.key)), t.now.Sub(time.UnixMilli(h.since)).Round(time.Second))
+	why := h.words(t.key, setsOf(t.st, t.key))
+	if h.reason == mapping.WaitOrganizer || h.reason == mapping.WaitOrganizerMissing || h.reason == mapping.WaitSet {
+		why = "it waits for " + why
+	}
+	text := fmt.Sprintf("It is held back, for %s now: %s", t.now.Sub(time.UnixMilli(h.since)).Round(time.Second), why)
 	switch {
 	case h.until == 0:
-		text += ", for as long as it takes."
+		text += "; it waits for as long as it takes."
 	case h.until <= t.now.UnixMilli():
 		text += "; its time is over, and it goes out with the next sweep."
 	default:
-		text += fmt.Sprintf(", and goes out without it in %s.", time.UnixMilli(h.until).Sub(t.now).Round(time.Second))
+		text += fmt.Sprintf("; without that it goes out in %s.", time.UnixMilli(h.until).Sub(t.now).Round(time.Second))
 	}
 	t.say("waits", text, h.since, "")
 }
