@@ -363,10 +363,10 @@ func (s sample) latencySince(before sample) console.Latency {
 
 // percentile of cumulative buckets, taken as even within each; of the last one, which has no end, where it begins.
 func percentile(buckets []bucket, share float64) float64 {
-	all := buckets[len(buckets)-1].count
-	if all == 0 {
+	if len(buckets) == 0 || buckets[len(buckets)-1].count == 0 {
 		return 0
 	}
+	all := buckets[len(buckets)-1].count
 	rank := share * float64(all)
 	lower, below := 0.0, uint64(0)
 	for _, b := range buckets {
