@@ -191,23 +191,33 @@ func partitionsOf(m kafka.GroupMember) []int32 {
 	return slices.Sorted(maps.Keys(has))
 }
 
-// Peers are the other instances that say where they are.
+// Peers are the other instances.
 func (c *Console) Peers(ctx context.Context) ([]console.Peer, error) {
 	members, _, err := c.seenMembers(ctx)
 	if err != nil {
 		return nil, err
 	}
-	self := c.config().self.id
+	cfg := c.config()
 	var peers []console.Peer
 	for _, m := range members {
-		if m.Instance != self && m.URL != "" {
-			peers = append(peers, console.Peer{ID: m.id, URL: m.URL, Partitions: m.partitions})
+		if m.Instance != cfg.self.id {
+			peers = append(peers, cfg.peer(m))
 		}
 	}
 	return peers, nil
 }
 
-const silentMember = "it does not say where its console is: http.listen is not set there, or it is of an older version"
+// peer is a member as it can be asked. One at this instance's own address is another one: a loopback address, say.
+func (cfg Config) peer(m seenMember) console.Peer {
+	p := console.Peer{ID: m.id, URL: m.URL, Partitions: m.partitions}
+	switch {
+	case m.URL == "":
+		p.Why = "it does not say where its console is: http.listen is not set there, or it is of an older version"
+	case m.URL == cfg.ConsoleURL:
+		p.URL, p.Why = "", "it says that it is at "+m.URL+", as this one is: set http.advertise there"
+	}
+	return p
+}
 
 // instances are this one, with what it knows of itself, and the others, with their names.
 func (c *Console) instances(ctx context.Context) ([]console.Instance, []console.Partitions) {
@@ -227,8 +237,8 @@ func (c *Console) instances(ctx context.Context) ([]console.Instance, []console.
 			continue
 		}
 		other := console.Instance{ID: m.id, URL: m.URL, Version: m.Version, Reasons: []string{}, Groups: []console.Group{}}
-		if m.URL == "" {
-			other.Reasons = append(other.Reasons, silentMember)
+		if why := cfg.peer(m).Why; why != "" {
+			other.Reasons = append(other.Reasons, why)
 		}
 		if !m.Started.IsZero() {
 			at := m.Started

@@ -121,9 +121,10 @@ func testConsole(members ...seenMember) *Console {
 func TestMembersOfOtherVersions(t *testing.T) {
 	c := testConsole(
 		seenMember{id: "m1", partitions: []int32{0}}, seenMember{memberData: memberData{Instance: "own", URL: "http://a:9477"}, id: "m2"},
-		seenMember{memberData: memberData{Instance: "next", URL: "http://b:9477", Version: "3"}, id: "m3", partitions: []int32{1, 2}})
+		seenMember{memberData: memberData{Instance: "next", URL: "http://b:9477", Version: "3"}, id: "m3", partitions: []int32{1, 2}},
+		seenMember{memberData: memberData{Instance: "elsewhere", URL: "http://a:9477"}, id: "m4"})
 	o, err := c.Overview(t.Context())
-	if err != nil || len(o.Instances) != 3 {
+	if err != nil || len(o.Instances) != 4 {
 		t.Fatalf("%+v, %v", o.Instances, err)
 	}
 	self, silent, next := o.Instances[0], o.Instances[1], o.Instances[2]
@@ -136,8 +137,11 @@ func TestMembersOfOtherVersions(t *testing.T) {
 	if next.ID != "m3" || next.URL != "http://b:9477" || next.Version != "3" {
 		t.Errorf("the next one is %+v", next)
 	}
+	if alike := o.Instances[3]; alike.ID != "m4" || alike.Self || alike.Reachable || !strings.Contains(fmt.Sprint(alike.Reasons), "set http.advertise there") {
+		t.Errorf("the one at the same address is %+v", alike)
+	}
 	peers, err := c.Peers(t.Context())
-	if err != nil || len(peers) != 1 || peers[0].ID != "m3" || !slices.Equal(peers[0].Partitions, []int32{1, 2}) {
+	if err != nil || len(peers) != 3 || peers[0].URL != "" || peers[0].Why == "" || peers[1].URL != "http://b:9477" || !slices.Equal(peers[1].Partitions, []int32{1, 2}) || peers[2].URL != "" {
 		t.Errorf("peers %+v, %v", peers, err)
 	}
 	if text, err := json.Marshal(o); err != nil || strings.Contains(strings.ReplaceAll(string(text), `"started":null`, ""), "null") && !strings.Contains(string(text), `"compare":null`) {

@@ -307,7 +307,7 @@ type Source interface {
 	Ready() Readiness
 	// Overview leaves Rights to the caller.
 	Overview(ctx context.Context) (Overview, error)
-	// Peers are the other instances, by their URL. Instances without one are in Overview alone.
+	// Peers are all other instances.
 	Peers(ctx context.Context) ([]Peer, error)
 	// Owner is the gate's partition of an event.
 	Owner(event string) (partition int32)
@@ -326,10 +326,10 @@ type Source interface {
 	Replay(ctx context.Context, o ReplayOrder) (Replayed, error)
 }
 
-// Peer is another instance, with the gate's partitions that it has.
+// Peer is another instance, with the gate's partitions that it has. Without a URL it cannot be asked, and Why says why.
 type Peer struct {
 	ID         string
-	URL        string
+	URL, Why   string
 	Partitions []int32
 }
 

@@ -39,6 +39,9 @@ func newClient(conf *tls.Config) *http.Client {
 
 // ask has another instance answer a path, into what.
 func (s *Server) ask(ctx context.Context, p Peer, path, authorization string, limit time.Duration, what any) error {
+	if p.URL == "" {
+		return &UnavailableError{fmt.Sprintf("instance %s cannot be asked: %s", p.ID, p.Why)}
+	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(p.URL, "/")+path, nil)
@@ -153,15 +156,11 @@ func (s *Server) overviewOfAll(ctx context.Context, authorization string) (Overv
 			continue // it came between two looks
 		}
 		in := &own.Instances[at]
-		self := slices.IndexFunc(others[i].Instances, func(in Instance) bool { return in.Self })
-		if errs[i] != nil || self < 0 {
-			in.Reasons = []string{"it does not answer as an instance of this deployment"}
-			if errs[i] != nil {
-				in.Reasons = []string{errs[i].Error()}
-			}
+		said, err := selfOf(others[i], errs[i], p)
+		if err != nil {
+			in.Reasons = []string{err.Error()}
 			continue
 		}
-		said := others[i].Instances[self]
 		said.ID, said.URL, said.Self, said.Reachable = in.ID, in.URL, false, true
 		*in = said
 		own.add(others[i])
@@ -170,6 +169,18 @@ func (s *Server) overviewOfAll(ctx context.Context, authorization string) (Overv
 		own.Accounts.Known = false
 	}
 	return own, nil
+}
+
+// selfOf is what an instance says of itself, if it is the one that was meant.
+func selfOf(o Overview, err error, p Peer) (Instance, error) {
+	if err != nil {
+		return Instance{}, err
+	}
+	at := slices.IndexFunc(o.Instances, func(in Instance) bool { return in.Self })
+	if at < 0 || o.Instances[at].ID != "" && o.Instances[at].ID != p.ID {
+		return Instance{}, fmt.Errorf("another instance answers at %s: set http.advertise to where this one is", p.URL)
+	}
+	return o.Instances[at], nil
 }
 
 // add takes what another instance says of its part.
@@ -296,9 +307,9 @@ func inPartition(err error, partition int32) error {
 // findAnywhere asks all instances at once: the id alone does not say where it is.
 func (s *Server) findAnywhere(ctx context.Context, r *http.Request, q StoryQuery) (Story, error) {
 	peers, lost := s.o.Source.Peers(ctx)
-	self := Peer{}
+	self := Peer{ID: "self", URL: "self"}
 	found, errs := each(append([]Peer{self}, peers...), func(p Peer) (st Story, err error) {
-		if p.URL == "" {
+		if p.URL == self.URL {
 			return s.o.Source.Story(ctx, q)
 		}
 		if err = s.ask(ctx, p, requestURI(r), r.Header.Get("Authorization"), storyTime, &st); err == nil {

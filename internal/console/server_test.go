@@ -45,7 +45,7 @@ func (i *instance) Ready() Readiness {
 }
 
 func (i *instance) Overview(context.Context) (Overview, error) {
-	o := Overview{Deployment: "b", Rights: []Right{}, Instances: []Instance{{ID: fmt.Sprint("self", i.partition), Self: true, Reachable: true, Version: "1"}},
+	o := Overview{Deployment: "b", Rights: []Right{}, Instances: []Instance{{ID: string(rune('a' + i.partition)), Self: true, Reachable: true, Version: "1"}},
 		Edges:    []Edge{{From: "legacy:events", To: "intake:events", Topic: "events", RecordsPerSecond: 1.5, LagRecords: 2, LagSeconds: float64(i.partition)}},
 		Parked:   []ParkedSum{{Reason: "event", Count: 3, OldestSeconds: float64(i.partition)}},
 		Accounts: NewAccounts(map[string]int64{"events": 4 - 8*int64(i.partition)}, true), Latency: Latency{0.1 * float64(i.partition), 0.2}}
@@ -92,7 +92,9 @@ func (i *instance) QuarantineRecord(_ context.Context, partition int32, offset i
 func (i *instance) Report(context.Context) (json.RawMessage, error) {
 	return json.RawMessage(`{"version":1}`), nil
 }
-func (i *instance) ReportPage(context.Context) ([]byte, error) { return []byte("<html>report</html>"), nil }
+func (i *instance) ReportPage(context.Context) ([]byte, error) {
+	return []byte("<html>report</html>"), nil
+}
 
 func (i *instance) act() error {
 	if i.acts != nil {
@@ -101,8 +103,12 @@ func (i *instance) act() error {
 	return i.actErr
 }
 
-func (i *instance) Resync(context.Context, ResyncOrder) (Resynced, error) { return Resynced{3, 3}, i.act() }
-func (i *instance) Resume(context.Context, string) (Resumed, error)       { return Resumed{Resumed: true}, i.act() }
+func (i *instance) Resync(context.Context, ResyncOrder) (Resynced, error) {
+	return Resynced{3, 3}, i.act()
+}
+func (i *instance) Resume(context.Context, string) (Resumed, error) {
+	return Resumed{Resumed: true}, i.act()
+}
 func (i *instance) Replay(context.Context, ReplayOrder) (Replayed, error) {
 	return Replayed{Records: 1, Outcomes: map[string]int{"sent": 1}}, i.act()
 }
@@ -483,10 +489,12 @@ func TestOneDoesNotAnswer(t *testing.T) {
 		"older version":   {other(404, "404 page not found"), "older version"},
 		"another program": {other(200, "<html>"), "in another way"},
 		"redirects":       {other(302, ""), "Found"},
+		"another one":     {other(200, `{"instances":[{"id":"c","self":true}]}`), "another instance answers at"},
+		"says no address": {"", "it says nothing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a := &instance{entities: map[string]string{"0e": "x"}, peers: []Peer{{ID: "b", URL: c.url, Partitions: []int32{1}}}}
+			a := &instance{entities: map[string]string{"0e": "x"}, peers: []Peer{{ID: "b", URL: c.url, Why: "it says nothing", Partitions: []int32{1}}}}
 			s := serve(t, config.HTTP{Listen: "127.0.0.1:0"}, a)
 			_, body := s.do("GET", "/api/v1/overview", "", "")
 			var o Overview
@@ -496,8 +504,8 @@ func TestOneDoesNotAnswer(t *testing.T) {
 			if b := o.Instances[1]; b.Reachable || !strings.Contains(strings.Join(b.Reasons, " "), c.says) || o.Accounts.Known {
 				t.Errorf("%+v, want %q", b, c.says)
 			}
-			if name == "slow" {
-				return // for 10 seconds
+			if name == "slow" || name == "another one" {
+				return // for 10 seconds; it is asked for JSON of another kind
 			}
 			if answer, body := s.do("GET", "/api/v1/events/1e", "", ""); answer.StatusCode != 503 || !strings.Contains(body, "partition 1") {
 				t.Errorf("of the other: %d %s", answer.StatusCode, body)
