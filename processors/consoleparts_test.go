@@ -87,7 +87,7 @@ func TestReadMember(t *testing.T) {
 		t.Errorf("what an instance says is read as %+v", got)
 	}
 	said := func(url string) []byte { data, _ := json.Marshal(memberData{URL: url}); return data }
-	for _, data := range [][]byte{nil, {}, []byte("x"), []byte(`"x"`), []byte(`{"url":1}`), said("file:///etc/passwd"), said("http://"), said("http://user:password@a"), said("a:9477"), said("http://a?x=1"), said("http://" + strings.Repeat("a", mostMemberData))} {
+	for _, data := range [][]byte{nil, {}, []byte("x"), []byte(`"x"`), []byte(`{"url":1}`), said("file:///etc/passwd"), said("ftp://a"), said("http://"), said("http://user:password@a"), said("a:9477"), said("http://a?x=1"), said("http://" + strings.Repeat("a", mostMemberData))} {
 		if got := readMember(data); got.URL != "" {
 			t.Errorf("%.60s gives %q", data, got.URL)
 		}
