@@ -47,7 +47,7 @@ build: ## Build build/vibe-bridge
 	$(GO) build -trimpath -o build/vibe-bridge ./cmd/vibe-bridge
 
 .PHONY: test
-test: ## Run all tests, on the embedded broker, on a real Apache Kafka and in a browser
+test: ## Run all tests, on the embedded broker, on a real Apache Kafka, in a browser and with readers' tools
 	@GO="$(GO)" .ci/test $(TEST_FLAGS) -parallel $(PARALLEL) -timeout $(TEST_TIMEOUT) $(PACKAGES)
 	@GO="$(GO)" .ci/fuzz 10000x $(PACKAGES)
 
@@ -106,13 +106,15 @@ lint: ## Check formatting, vet, staticcheck, and that generated code is what its
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) run ./internal/protogen -check
+	$(GO) run ./internal/schemagen -check
 
 .PHONY: verify
 verify: lint test test-race ## Everything that has to hold before a release
 
 .PHONY: generate
-generate: ## Write the generated Go code of all .proto files
+generate: ## Write the generated Go code of all .proto files, and the published schemas
 	$(GO) run ./internal/protogen
+	$(GO) run ./internal/schemagen
 
 .PHONY: report-screenshots
 report-screenshots: ## Take the pictures of docs/images from the page REPORT, or from that of compare-demo
