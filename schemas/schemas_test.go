@@ -326,6 +326,9 @@ func unmarshal(t *testing.T, text []byte, v any) {
 // readersTool runs a tool of schemas/testdata/node, or skips the test where it is not installed.
 func readersTool(t *testing.T, installed string, args ...string) (stdout string, err error) {
 	t.Helper()
+	if testing.Short() && os.Getenv(requireReaders) != "1" {
+		t.Skip("the tests of readers' tools are not part of the short form: they run without -short, or with " + requireReaders + "=1")
+	}
 	_, missing := exec.LookPath("node")
 	if missing == nil {
 		_, missing = os.Stat("testdata/node/node_modules/" + installed)
