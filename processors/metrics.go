@@ -21,26 +21,10 @@ type Metrics struct {
 
 func newMetrics() *Metrics {
 	m := &Metrics{
-		Registry: prometheus.NewRegistry(),
-		consumedC: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "vibe_bridge_consumed_records_total", Help: "Legacy records that intake has read, by default topic name.",
-		}, []string{"topic"}),
-		emittedC: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "vibe_bridge_emitted_records_total", Help: "Slim records sent, by default legacy topic name.",
-		}, []string{"topic"}),
-		countedC: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "vibe_bridge_counted_total", Help: "What the mapping rules say to count, by reason.",
-		}, []string{"reason"}),
+		Registry:  prometheus.NewRegistry(),
+		consumedC: mConsumed.counterVec(), emittedC: mEmitted.counterVec(), countedC: mCounted.counterVec(),
+		rebuilds: mRebuilds.counter(), priming: mPrimingLeft.gauge(), pausedG: mPaused.gaugeVec(),
 	}
-	m.rebuilds = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "vibe_bridge_rebuilds_total", Help: "How often the instance failed and was built anew in the same process.",
-	})
-	m.priming = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "vibe_bridge_priming_records_left", Help: "Records of partners and events that orders and refunds still wait for at the start; 0 once they are read.",
-	})
-	m.pausedG = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "vibe_bridge_paused", Help: "Whether the topic is paused because too many of its records went to quarantine, by default legacy topic name.",
-	}, []string{"topic"})
 	m.Registry.MustRegister(m.consumedC, m.emittedC, m.countedC, m.rebuilds, m.priming, m.pausedG)
 	return m
 }
