@@ -16,9 +16,7 @@ const (
 	inputSource       = 1
 	inputReplay       = 8
 	sourceTime        = 3
-	rowMember         = 5
-	rowSession        = 7
-	stateEntity       = 1 // of every state that has an entity
+	stateEntity       = 1 // of every state that has an entity; the others have nothing there that looks like one
 	entityDisposition = 6
 	entityTallies     = 8
 )
@@ -50,10 +48,7 @@ func LegacyTime(input []byte) int64 {
 func EndsIn(row []byte) (Ends, error) {
 	var parked bool
 	var tallies []byte
-	fields(row, func(kind protowire.Number, state []byte, _ uint64) {
-		if kind == rowMember || kind == rowSession {
-			return
-		}
+	fields(row, func(_ protowire.Number, state []byte, _ uint64) {
 		fields(state, func(n protowire.Number, entity []byte, _ uint64) {
 			if n != stateEntity {
 				return
