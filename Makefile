@@ -19,6 +19,7 @@ BROKERS      ?= 1
 TARGET       ?= shared
 MINUTES      ?= 30
 REPORT       ?=
+BUILDVCS     ?= auto
 RATE         ?= 100
 SEED         ?= $(if $(filter chaos away parked-run compare-planted compare-run-scale,$(MAKECMDGOALS)),1,100000)
 
@@ -43,8 +44,8 @@ compare-demo: ## Show the comparison: a season with planted faults, old against 
 	@build/vibe-bridge compare demo $(COMPARE_DEMO_FLAGS)
 
 .PHONY: build
-build: ## Build build/vibe-bridge
-	$(GO) build -trimpath -o build/vibe-bridge ./cmd/vibe-bridge
+build: ## Build build/vibe-bridge, which knows its commit where there is a repository
+	$(GO) build -trimpath -buildvcs=$(BUILDVCS) -o build/vibe-bridge ./cmd/vibe-bridge
 
 .PHONY: test
 test: ## Run all tests, on the embedded broker, on a real Apache Kafka, in a browser and with readers' tools

@@ -24,6 +24,7 @@ type Outcome struct {
 	// Answer is what the organizers tell: to the event of the input's key or,
 	// with a Scan, to the event of every key found.
 	Answer *statepb.Answer
+	Ended  Ends // what the input changed in the accounts
 }
 
 // Scan asks for one page of keys below Prefix, behind After, in ascending order.
@@ -97,6 +98,7 @@ func (r *Rules) Gate(env *Env, key string, read Reader, in proto.Message) (Outco
 	if err != nil {
 		return Outcome{}, err
 	}
+	before := EndsOf(row)
 	var effects Effects
 	switch KindOf(key) {
 	case LedgerKind:
@@ -111,7 +113,7 @@ func (r *Rules) Gate(env *Env, key string, read Reader, in proto.Message) (Outco
 	if err != nil {
 		return Outcome{}, err
 	}
-	return r.outcome(env, own, row, effects)
+	return r.outcome(env, own, row, before, effects)
 }
 
 func toOneKey(cmd *statepb.Loop) bool {
@@ -250,6 +252,7 @@ func (r *Rules) Organizers(env *Env, key string, read Reader, in proto.Message) 
 	if err != nil {
 		return Outcome{}, err
 	}
+	before := EndsOf(row)
 	input, record := in.(*statepb.Input)
 	var effects Effects
 	switch {
@@ -270,7 +273,7 @@ func (r *Rules) Organizers(env *Env, key string, read Reader, in proto.Message) 
 	if err != nil {
 		return Outcome{}, err
 	}
-	return r.outcome(env, own, row, effects)
+	return r.outcome(env, own, row, before, effects)
 }
 
 // member lets an event join or leave its organizer. Joining is answered every
@@ -290,7 +293,7 @@ func (r *Rules) member(env *Env, key string, read Reader, in *statepb.Membership
 	if err != nil {
 		return Outcome{}, err
 	}
-	out, err := r.outcome(env, own, row, Effects{})
+	out, err := r.outcome(env, own, row, Ends{}, Effects{})
 	if !member.Left {
 		out.Answer = AnswerOf(org.GetOrganizer())
 	}
@@ -365,8 +368,8 @@ func unexpected(by string, in proto.Message) error {
 // alone, and once its cause is done nothing else would bring it to the changelog.
 // A replay always writes: another instance's disk may hold what the first
 // processing decided, and only a newer row in the changelog replaces that.
-func (r *Rules) outcome(env *Env, own []byte, row *statepb.Row, effects Effects) (Outcome, error) {
-	out := Outcome{Effects: effects}
+func (r *Rules) outcome(env *Env, own []byte, row *statepb.Row, before Ends, effects Effects) (Outcome, error) {
+	out := Outcome{Effects: effects, Ended: EndsOf(row).Minus(before)}
 	if row.GetState() == nil {
 		return out, nil
 	}

@@ -55,6 +55,9 @@ type Emit struct {
 	Key    string // the entity's id
 	Value  []byte
 	Source *statepb.Source // the entity's own legacy record, for the trace header
+	// First says that the legacy record ends with this, in the accounts; otherwise it is sent again. Released says
+	// that it had been parked.
+	First, Released bool
 }
 
 // Loop is a command to send to the group itself.
@@ -391,9 +394,11 @@ func (s *step) emit(stream Stream, id string, value []byte, counts []Reason) boo
 	}
 	s.nothingDue() // any more
 	s.e.Sent = s.claim(digest)
-	s.out.Emits = append(s.out.Emits, Emit{Stream: stream, Key: id, Value: value, Source: s.e.Source})
+	released := s.e.Disposition == statepb.Disposition_PARKED
+	first := s.finish(statepb.Disposition_EMITTED)
+	s.out.Emits = append(s.out.Emits, Emit{Stream: stream, Key: id, Value: value, Source: s.e.Source, First: first, Released: released})
 	s.out.Counts = append(s.out.Counts, counts...)
-	if !s.finish(statepb.Disposition_EMITTED) {
+	if !first {
 		s.out.Counts = append(s.out.Counts, s.againReason(digest))
 	}
 	return true

@@ -36,7 +36,7 @@ func (b *Bridge) startBreaker(ctx context.Context) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := b.client(b.cfg.State, nil)
+	client, err := b.client(kafka.StateCluster, b.cfg.State, nil)
 	if err != nil {
 		return nil, err
 	}

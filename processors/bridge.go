@@ -61,6 +61,8 @@ type Bridge struct {
 	log     *slog.Logger
 	rules   rulebook
 	metrics *Metrics
+	clients clients
+	adding  chan struct{} // held by whoever adds up the accounts of a partition
 	stores  *store.Registry
 	end     *ending
 	gate    atomic.Pointer[group]
@@ -96,7 +98,7 @@ func New(cfg Config) (*Bridge, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	b := &Bridge{cfg: cfg, topics: cfg.Topics, log: cfg.Log, metrics: newMetrics(), end: newEnding(cfg), admission: newAdmission()}
+	b := &Bridge{cfg: cfg, topics: cfg.Topics, log: cfg.Log, metrics: newMetrics(), adding: make(chan struct{}, 1), end: newEnding(cfg), admission: newAdmission()}
 	b.breaker = newBreaker(cfg, b.admission, b.log, b.Metrics)
 	b.rules.publish(cfg.Rules)
 	return b, nil
@@ -139,6 +141,7 @@ func (b *Bridge) run(ctx context.Context) error {
 			b.log.Error("close state", "error", err)
 		}
 	}()
+	defer b.metrics.instance.show(b)()
 	stopBreaker, err := b.startBreaker(ctx)
 	if err != nil {
 		return err
@@ -252,7 +255,12 @@ func (b *Bridge) newGroup(name goka.Group, admin *kafka.Admin, keepRecords bool)
 		Failed:         func(err error) { b.end.fail(fmt.Errorf("%s: %w", name, err)) },
 		CleanupTimeout: cleanupTimeout,
 		Overdue:        func() { b.end.overdue(string(name), cleanupTimeout) },
-		Flushed:        func() bool { return len(g.producer.Unacknowledged()) == 0 },
+		Appended:       b.topics.appended(),
+		Lost:           b.metrics.lost.WithLabelValues(b.topics.groupLabel(string(name))).Inc,
+		Regained: func(after time.Duration) {
+			b.metrics.rebalance.WithLabelValues(b.topics.groupLabel(string(name))).Observe(after.Seconds())
+		},
+		Flushed: func() bool { return len(g.producer.Unacknowledged()) == 0 },
 	})
 	g = newGroup(b, name, tracker, b.stores)
 	g.admin = admin
@@ -265,7 +273,9 @@ func (b *Bridge) newGroup(name goka.Group, admin *kafka.Admin, keepRecords bool)
 // processor builds the Goka processor of a group whose inputs and table are on one cluster.
 func (b *Bridge) processor(g *group, graph *goka.GroupGraph, inputs kafka.Cluster) (*goka.Processor, error) {
 	wired := kafka.ClientOptions{Wire: b.end.wire}
+	wired.Made = func(cfg *sarama.Config) { b.clients.add(b.topics.inputsOf(g.name), consumerClient, cfg) }
 	consumer := kafka.ConsumerOptions{ClientOptions: wired, SessionTimeout: b.cfg.SessionTimeout}
+	wired.Made = nil // of an admin client there is nothing to show
 	p, err := goka.NewProcessor(inputs.Brokers, graph,
 		goka.WithClientID(inputs.ClientID),
 		goka.WithHasher(kafka.NewPrefixHasher),

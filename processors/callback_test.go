@@ -157,8 +157,20 @@ func newTestGate(t *testing.T, s *stubSession) *gate {
 		t.Fatal(err)
 	}
 	g := newGroup(b, b.topics.gateGroup(), s.tracker, stores)
+	g.producer = swallowingProducer()
 	g.fences.Store(int32(0), &fence{Store: st.(*store.Store), g: g, live: true, generation: 1})
 	return &gate{g}
+}
+
+func swallowingProducer() *kafka.Producer {
+	return kafka.NewProducer(nil, kafka.ProducerHooks{Route: func(string) (sarama.AsyncProducer, error) { return swallowing{}, nil }})
+}
+
+// swallowing is a client that acknowledges nothing.
+type swallowing struct{ sarama.AsyncProducer }
+
+func (swallowing) Input() chan<- *sarama.ProducerMessage {
+	return make(chan *sarama.ProducerMessage, 1)
 }
 
 type gokaContext = goka.Context // has a method of its own name

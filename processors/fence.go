@@ -43,9 +43,13 @@ type fence struct {
 
 	session context.Context // of the tracker, when the store was built
 
+	accounts partitionAccounts
+	reading  sync.WaitGroup // of the rows for the accounts
+
 	mu         sync.Mutex
 	live       bool  // the session's own record is acknowledged
 	known      int64 // changelog offset up to which this session knows all records
+	first      int64 // known when the store was built
 	closed     bool
 	announced  chan struct{} // closed when the record of the session is acknowledged or refused; nil before it is sent
 	held       bool          // the remembered offset stays where it is
@@ -82,6 +86,7 @@ func (f *fence) begin() (err error) {
 	if f.known, err = f.Store.GetOffset(-1); err != nil {
 		return err
 	}
+	f.first = f.known
 	if f.known >= f.end {
 		return &LostChangelogError{Table: tableOf(f.g.name), Partition: f.partition, Offset: f.known, End: f.end}
 	}
@@ -214,6 +219,9 @@ func (f *fence) MarkRecovered() error {
 		if ctx.Err() != nil || errors.Is(err, errFenceClosed) {
 			return nil
 		}
+		return err
+	}
+	if err := f.readAccounts(); err != nil {
 		return err
 	}
 	if err := f.Store.MarkRecovered(); err != nil {
@@ -395,7 +403,9 @@ func (f *fence) Close() error {
 		<-announced
 	}
 	f.g.fences.CompareAndDelete(f.partition, f)
-	return f.Store.Close()
+	err := f.Store.Close()
+	f.reading.Wait()
+	return err
 }
 
 func (f *fence) position() (known int64, live bool) {

@@ -5,6 +5,7 @@ import (
 	"github.com/lovoo/goka"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 	"github.com/ticketscloud/vibe-bridge/mapping"
 	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
 	"github.com/ticketscloud/vibe-bridge/slim"
@@ -44,7 +45,7 @@ func (g *gate) process(ctx goka.Context, value any, in proto.Message) {
 		return
 	}
 	for _, e := range out.Emits {
-		g.emit(ctx, e)
+		g.emit(ctx, e, isReplay(in))
 	}
 	for _, m := range out.Memberships {
 		ctx.Emit(g.b.topics.memberships(), mapping.MemberKey(m.Org, m.Event), marshal(&statepb.Membership{Event: m.Event, Leave: m.Leave}))
@@ -57,7 +58,8 @@ func (g *gate) process(ctx goka.Context, value any, in proto.Message) {
 	}
 }
 
-func (g *gate) emit(ctx goka.Context, e mapping.Emit) {
+// emit sends a slim record past Goka, which would not say when it is acknowledged.
+func (g *gate) emit(ctx goka.Context, e mapping.Emit, replay bool) {
 	source := ""
 	if g.b.cfg.SourceHeader {
 		source = slim.Source(g.b.topics.Legacy[e.Stream], e.Source.GetPartition(), e.Source.GetOffset())
@@ -66,8 +68,13 @@ func (g *gate) emit(ctx goka.Context, e mapping.Emit) {
 	for _, h := range slim.Headers(g.b.rules.current().Encoding, g.b.cfg.ApplicationID, source) {
 		headers[h.Key] = h.Value
 	}
-	ctx.Emit(goka.Stream(g.b.topics.Slim[e.Stream]), e.Key, e.Value, goka.WithCtxEmitHeaders(headers))
-	g.b.metrics.emitted(e.Stream)
+	commit := ctx.DeferCommit()
+	g.producer.Send(kafka.NewRecord(g.b.topics.Slim[e.Stream], e.Key, e.Value, headers), func(_ *sarama.ProducerMessage, err error) {
+		if err == nil {
+			g.b.metrics.acknowledged(e, replay)
+		}
+		commit(err)
+	})
 }
 
 // reject quarantines a record whose bytes are not here any more: the headers say
@@ -76,4 +83,5 @@ func (g *gate) reject(ctx goka.Context, r mapping.Rejection) {
 	m := &sarama.ProducerMessage{Topic: g.b.topics.Quarantine()}
 	addHeaders(m, mapping.QuarantineHeaders(g.b.topics.Legacy[r.Stream], r.Source, mapping.StageGate, r.Reason))
 	g.send(ctx, m)
+	g.b.metrics.quarantined(r.Stream, mapping.StageGate, r.Reason)
 }

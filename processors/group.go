@@ -23,8 +23,9 @@ type group struct {
 	name     goka.Group
 	tracker  *kafka.Tracker
 	producer *kafka.Producer
-	admin    *kafka.Admin    // of the cluster with the group's inputs and table
-	stores   *store.Registry // nil for a group without state
+	sender   atomic.Pointer[kafka.Producer] // producer, for those outside the callbacks
+	admin    *kafka.Admin                   // of the cluster with the group's inputs and table
+	stores   *store.Registry                // nil for a group without state
 	inputs   map[string]int32
 	byNumber map[int32]string
 	fences   sync.Map    // partition to *fence, of the present session
@@ -87,7 +88,14 @@ func (g *group) step(ctx goka.Context, value any, in proto.Message,
 		return out, false
 	}
 	env, err := g.env(ctx, st)
+	proven := false
 	if err == nil {
+		settle := env.Settle
+		env.Settle = func(c mapping.Cause) (mapping.Status, error) {
+			status, err := settle(c)
+			proven = proven || status.Done()
+			return status, err
+		}
 		out, err = run(env, ctx.Key(), st.Get, in)
 	}
 	if err != nil {
@@ -100,8 +108,24 @@ func (g *group) step(ctx goka.Context, value any, in proto.Message,
 	for _, l := range out.Loops {
 		ctx.Loopback(l.Key, marshal(l.Command))
 	}
-	g.b.metrics.count(out.Counts)
+	g.b.metrics.decided(ctx.Key(), out)
+	g.ended(ctx.Partition(), ctx.Key(), out)
+	if !proven {
+		g.checkProven(ctx, out)
+	}
 	return out, true
+}
+
+// checkProven looks at what a step sends that has seen no proof that anything is published: an event may go out like
+// that, an order or a refund may not. It is a second look at what the step has to have decided already.
+func (g *group) checkProven(ctx goka.Context, out mapping.Outcome) {
+	for _, e := range out.Emits {
+		if e.Stream != mapping.Events {
+			g.b.metrics.unproven(e.Stream)
+			g.b.log.Error("a slim record is sent before what it needs is known to be published: this is an error of the bridge",
+				"input", string(ctx.Topic()), "partition", ctx.Partition(), "offset", ctx.Offset())
+		}
+	}
 }
 
 func (g *group) decode(ctx goka.Context, value any, in proto.Message) error {

@@ -45,8 +45,7 @@ func (in *intake) record(ctx goka.Context, value any) {
 			return
 		}
 	}
-	in.b.metrics.consumed(in.stream)
-	in.b.metrics.count(out.Counts)
+	in.b.metrics.intake(in.stream, out)
 	ctx.Emit(in.b.topics.internal(in.stream), out.Key, marshal(out.Input))
 	if rejected != nil {
 		in.send(ctx, rejected)

@@ -15,14 +15,14 @@ import (
 // cluster, everything else to the state cluster. Slim records have a client of
 // their own even where the clusters are one: their limit on size is lower.
 func (g *group) buildProducer([]string, string, func() hash.Hash32) (goka.Producer, error) {
-	state, err := g.b.client(g.b.cfg.State, g.tracker.Hold)
+	state, err := g.b.client(kafka.StateCluster, g.b.cfg.State, g.tracker.Hold)
 	if err != nil {
 		return nil, err
 	}
 	clients := []sarama.AsyncProducer{state}
 	var target sarama.AsyncProducer
 	if g.name == g.b.topics.gateGroup() {
-		if target, err = g.b.client(g.b.cfg.Target, g.tracker.Hold); err != nil {
+		if target, err = g.b.client(kafka.TargetCluster, g.b.cfg.Target, g.tracker.Hold); err != nil {
 			state.Close()
 			return nil, err
 		}
@@ -38,6 +38,7 @@ func (g *group) buildProducer([]string, string, func() hash.Hash32) (goka.Produc
 		return target, nil
 	}
 	g.producer = kafka.NewProducer(clients, kafka.ProducerHooks{Route: route, Refused: g.tracker.Fail, Observer: g.b.cfg.Observer})
+	g.sender.Store(g.producer)
 	g.b.end.producing(string(g.name), g.producer)
 	return g.producer, nil
 }
@@ -50,12 +51,13 @@ func (t Topics) clusterOf(topic string) string {
 	return kafka.StateCluster
 }
 
-// client is a producer of the instance. hold keeps back what it writes; nil does not.
-func (b *Bridge) client(c kafka.Cluster, hold func(context.Context)) (sarama.AsyncProducer, error) {
+// client is a producer of the instance to the cluster of that name. hold keeps back what it writes; nil does not.
+func (b *Bridge) client(name string, c kafka.Cluster, hold func(context.Context)) (sarama.AsyncProducer, error) {
 	cfg, err := c.ProducerConfig(kafka.ProducerOptions{ClientOptions: kafka.ClientOptions{Wire: b.end.wire, Hold: hold}, Partitioner: b.topics.partitioner})
 	if err != nil {
 		return nil, err
 	}
+	b.clients.add(name, producerClient, cfg)
 	return sarama.NewAsyncProducer(c.Brokers, cfg)
 }
 

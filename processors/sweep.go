@@ -7,6 +7,7 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 	"github.com/ticketscloud/vibe-bridge/internal/store"
 	"github.com/ticketscloud/vibe-bridge/mapping"
 )
@@ -18,7 +19,7 @@ const sweepPage = 1000
 // assignment or a new directory for events whose slim record would now be
 // another. It only sends commands to the gate (protocol rule R1).
 func (b *Bridge) sweep(ctx context.Context) error {
-	producer, err := b.client(b.cfg.State, nil)
+	producer, err := b.client(kafka.StateCluster, b.cfg.State, nil)
 	if err != nil {
 		return err
 	}
@@ -226,20 +227,26 @@ func (s *sweeper) recheck(ctx context.Context, partition int32, key string) {
 // out that are still being recovered. It visits every waiting key.
 func (b *Bridge) Waiting() map[string]int64 {
 	n := map[string]int64{}
+	b.visitWaiting(func(w store.Waiting) {
+		if reason := mapping.WaitReason(w.Reason); reason != mapping.WaitRepeat {
+			n[reason.String()]++
+		}
+	})
+	return n
+}
+
+func (b *Bridge) visitWaiting(visit func(store.Waiting)) {
 	if b.gate.Load() == nil {
-		return n
+		return
 	}
 	for p := range b.cfg.Settings.Partitions {
 		st := b.stores.Recovered(tableOf(b.topics.gateGroup()), p)
-		if st == nil {
+		if st == nil || st.WaitingCount() == 0 {
 			continue
 		}
 		_ = st.ScanWaiting("", "", int(st.WaitingCount()), func(_ string, w store.Waiting) bool { // a store that closes has nothing to show
-			if reason := mapping.WaitReason(w.Reason); reason != mapping.WaitRepeat {
-				n[reason.String()]++
-			}
+			visit(w)
 			return true
 		})
 	}
-	return n
 }

@@ -125,6 +125,7 @@ func TestReviewWaitsForCallbacksUnderOlderRules(t *testing.T) {
 
 	s := newStubSession(t, "bridge-events", 7)
 	g := &gate{newGroup(w.b, w.b.topics.gateGroup(), s.tracker, w.b.stores)}
+	g.producer = swallowingProducer()
 	g.fences.Store(int32(0), &fence{g: g.group, live: true, generation: 1})
 	began, proceed, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	ctx := &stubContext{ctx: s.ctx, topic: "bridge-events", offset: 7, key: "e", set: func(value []byte) {

@@ -21,6 +21,7 @@ import (
 	"github.com/ticketscloud/vibe-bridge/compare/page"
 	"github.com/ticketscloud/vibe-bridge/internal/config"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+	"github.com/ticketscloud/vibe-bridge/processors"
 	"github.com/ticketscloud/vibe-bridge/slim"
 )
 
@@ -218,7 +219,9 @@ func serveComparison(listener net.Listener, instance *live.Instance, log *slog.L
 
 func comparisonHandler(instance *live.Instance) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(instance.Metrics(), promhttp.HandlerOpts{}))
+	metrics := instance.Metrics()
+	metrics.MustRegister(processors.NewBuildInfo())
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { sayReady(w, instance.NotReady()) })
 	answer := func(contentType string, write func(*bytes.Buffer, *compare.Report) error) http.HandlerFunc {

@@ -86,9 +86,15 @@ func (p *Producer) Emit(topic, key string, value []byte) *goka.Promise {
 	return p.EmitWithHeaders(topic, key, value, nil)
 }
 
-// EmitWithHeaders sends a record. Headers go out in the order of their names.
+// EmitWithHeaders sends a record, see NewRecord.
 func (p *Producer) EmitWithHeaders(topic, key string, value []byte, headers goka.Headers) *goka.Promise {
 	promise, finish := goka.NewPromiseWithFinisher()
+	p.Send(NewRecord(topic, key, value, headers), func(m *sarama.ProducerMessage, err error) { finish(m, err) })
+	return promise
+}
+
+// NewRecord is a record for Send. Headers go out in the order of their names.
+func NewRecord(topic, key string, value []byte, headers goka.Headers) *sarama.ProducerMessage {
 	m := &sarama.ProducerMessage{Topic: topic, Key: sarama.StringEncoder(key)}
 	if value != nil {
 		m.Value = sarama.ByteEncoder(value)
@@ -96,8 +102,7 @@ func (p *Producer) EmitWithHeaders(topic, key string, value []byte, headers goka
 	for _, name := range slices.Sorted(maps.Keys(headers)) {
 		m.Headers = append(m.Headers, sarama.RecordHeader{Key: []byte(name), Value: headers[name]})
 	}
-	p.Send(m, func(m *sarama.ProducerMessage, err error) { finish(m, err) })
-	return promise
+	return m
 }
 
 // Send sends a record as it is; ended is called once, from another goroutine,

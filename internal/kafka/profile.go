@@ -73,9 +73,14 @@ type ClientOptions struct {
 	// Hold, if not nil, is called before everything that the client writes to the wire, and returns when it may be
 	// written: see Tracker.Hold.
 	Hold func(live context.Context)
+	// Made, if not nil, sees the configuration of every client: its metric registry has the client's figures.
+	Made func(*sarama.Config)
 }
 
 func (o ClientOptions) attach(cfg *sarama.Config) {
+	if o.Made != nil {
+		o.Made(cfg)
+	}
 	if o.Wire != nil {
 		o.Wire.attach(cfg, o.Hold)
 	}

@@ -22,6 +22,7 @@ const (
 // Consume implements sarama.ConsumerGroup.
 func (g *trackedGroup) Consume(ctx context.Context, topics []string, h sarama.ConsumerGroupHandler) error {
 	backoff := joinBackoffFirst
+	g.t.away.CompareAndSwap(0, time.Now().UnixNano())
 	for try := 1; ; try++ {
 		handler := &trackedHandler{h: h, t: g.t}
 		err := g.ConsumerGroup.Consume(ctx, topics, handler)

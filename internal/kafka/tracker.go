@@ -69,6 +69,12 @@ type TrackerOptions struct {
 	Failed func(error)
 	// Log, if not nil, has what the group meets with and tries again.
 	Log *slog.Logger
+	// Appended, if not nil, tells since when a record is on its way, Unix milliseconds, where that is not its timestamp.
+	Appended func(*sarama.ConsumerMessage) int64
+	// Lost, if not nil, hears that a session is over, and Regained, after which time records are read again: since the
+	// end of the session before or, for the first, since the group was to be joined.
+	Lost     func()
+	Regained func(after time.Duration)
 }
 
 // Commit is a committed offset, negative when there is none, and the beginning
@@ -91,6 +97,7 @@ type Commit struct {
 type Tracker struct {
 	opts    TrackerOptions
 	session atomic.Pointer[trackedSession]
+	away    atomic.Int64 // since when there is no session in which records are read, Unix nanoseconds; 0: there is one, or none was asked for
 	met     metErrors
 
 	failure struct {
@@ -199,6 +206,12 @@ type Position struct {
 	Acknowledged int64 // everything below this offset is acknowledged, or was deleted
 	Pending      int   // records delivered and not acknowledged
 	End          int64 // of the partition, when it was last read from
+
+	Ended uint64 // records that the group has ended since it began
+	Reset bool   // Ended compares with nothing: somebody has once set the offset by hand
+	// Oldest is when the oldest pending record was appended, and Delivered when it was delivered; zero when nothing is
+	// pending. Unread is since when there has been a session in which nothing was delivered yet; zero when something was.
+	Oldest, Delivered, Unread time.Time
 }
 
 // Positions of all partitions of the present session that have begun.
@@ -207,18 +220,63 @@ func (t *Tracker) Positions() []Position {
 	if s == nil {
 		return nil
 	}
-	s.mu.Lock()
-	claims := slices.Clone(s.claims)
-	s.mu.Unlock()
 	var all []Position
-	for _, c := range claims {
-		w := s.windows[c.Topic()][c.Partition()]
-		all = append(all, Position{
-			Topic: c.Topic(), Partition: c.Partition(), Pending: w.pending(),
-			Acknowledged: max(w.settled(), s.commits[c.Topic()][c.Partition()].Start), End: c.HighWaterMarkOffset(),
-		})
+	for _, c := range s.begun() {
+		all = append(all, s.position(c.Topic(), c.Partition(), c.HighWaterMarkOffset()))
 	}
 	return all
+}
+
+// Assigned are the positions of all partitions of the present session, those included in which nothing is read yet
+// because the state is restored. None are, when the session is over.
+func (t *Tracker) Assigned() []Position {
+	s := t.session.Load()
+	if s == nil || s.Context().Err() != nil {
+		return nil
+	}
+	type partition struct {
+		topic  string
+		number int32
+	}
+	ends := map[partition]int64{}
+	for _, c := range s.begun() {
+		ends[partition{c.Topic(), c.Partition()}] = c.HighWaterMarkOffset()
+	}
+	var all []Position
+	for topic, partitions := range s.windows {
+		for p := range partitions {
+			end, begun := ends[partition{topic, p}]
+			if !begun {
+				end = s.commits[topic][p].End
+			}
+			at := s.position(topic, p, end)
+			if !begun {
+				at.Acknowledged = max(at.Acknowledged, s.commits[topic][p].Offset)
+			}
+			all = append(all, at)
+		}
+	}
+	return all
+}
+
+func (s *trackedSession) begun() []sarama.ConsumerGroupClaim {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.claims)
+}
+
+func (s *trackedSession) position(topic string, partition int32, end int64) Position {
+	w, c := s.windows[topic][partition], s.commits[topic][partition]
+	p := Position{Topic: topic, Partition: partition, Pending: w.pending(), Acknowledged: max(w.settled(), c.Start), End: end}
+	p.Ended, p.Reset = w.ended()
+	appended, delivered, found, untouched := w.oldest()
+	switch {
+	case found:
+		p.Oldest, p.Delivered = time.UnixMilli(appended), time.UnixMilli(delivered)
+	case untouched:
+		p.Unread = s.since
+	}
+	return p
 }
 
 // Settled is the offset below which everything of a partition is acknowledged,
@@ -320,6 +378,7 @@ type trackedHandler struct {
 // after its end still reach its own windows, never those of the next.
 type trackedSession struct {
 	sarama.ConsumerGroupSession
+	since   time.Time // it began
 	windows map[string]map[int32]*window
 	commits map[string]map[int32]Commit
 
@@ -330,14 +389,16 @@ type trackedSession struct {
 	claims  []sarama.ConsumerGroupClaim // those that have begun
 	missing int                         // claims that have not reported their initial offset
 	ready   chan struct{}               // closed when none is missing
+	regain  func()                      // called when none is missing
 }
 
 func (h *trackedHandler) Setup(s sarama.ConsumerGroupSession) error {
-	ts := &trackedSession{ConsumerGroupSession: s, windows: map[string]map[int32]*window{}, ready: make(chan struct{}), cleaned: make(chan struct{})}
+	ts := &trackedSession{ConsumerGroupSession: s, since: time.Now(), windows: map[string]map[int32]*window{}, ready: make(chan struct{}), cleaned: make(chan struct{}), regain: h.t.regained}
 	for topic, partitions := range s.Claims() {
 		ts.windows[topic] = map[int32]*window{}
 		for _, p := range partitions {
 			ts.windows[topic][p] = newWindow(h.t.opts.Window)
+			ts.windows[topic][p].appended = h.t.opts.Appended
 			ts.missing++
 		}
 	}
@@ -356,7 +417,31 @@ func (h *trackedHandler) Setup(s sarama.ConsumerGroupSession) error {
 		go h.t.watchCleanup(ts)
 	}
 	h.begun = true
-	return h.h.Setup(ts)
+	context.AfterFunc(s.Context(), func() { h.t.lost(ts) })
+	if err := h.h.Setup(ts); err != nil {
+		return err
+	}
+	if len(ts.windows) == 0 {
+		h.t.regained()
+	}
+	return nil
+}
+
+// lost notes that a session is over.
+func (t *Tracker) lost(s *trackedSession) {
+	if t.session.Load() == s {
+		t.away.CompareAndSwap(0, time.Now().UnixNano())
+	}
+	if t.opts.Lost != nil {
+		t.opts.Lost()
+	}
+}
+
+// regained notes that records are read again.
+func (t *Tracker) regained() {
+	if away := t.away.Swap(0); away != 0 && t.opts.Regained != nil {
+		t.opts.Regained(time.Since(time.Unix(0, away)))
+	}
 }
 
 // watchCleanup ends with the session.
@@ -420,8 +505,7 @@ func (h *trackedHandler) ConsumeClaim(_ sarama.ConsumerGroupSession, c sarama.Co
 	s := h.s
 	w := s.windows[c.Topic()][c.Partition()]
 	progress, _ := ProgressOf(s.commits[c.Topic()][c.Partition()])
-	w.start(c.InitialOffset(), progress.Ended)
-	w.reset = progress.Reset
+	w.startFrom(c.InitialOffset(), progress)
 	s.report(c)
 
 	claim := &trackedClaim{ConsumerGroupClaim: c, messages: make(chan *sarama.ConsumerMessage)}
@@ -446,6 +530,7 @@ func (s *trackedSession) report(c sarama.ConsumerGroupClaim) {
 	s.missing--
 	if s.missing == 0 {
 		close(s.ready)
+		s.regain()
 	}
 }
 
@@ -523,6 +608,10 @@ func (t *Tracker) readCommits(s *trackedSession) error {
 		for p, c := range partitions {
 			if err := t.checkCommit(topic, p, c); err != nil {
 				return err
+			}
+			if w := s.windows[topic][p]; w != nil {
+				progress, _ := ProgressOf(c) // known before the claim begins, which may take a while
+				w.startFrom(-1, progress)
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package kafka
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/IBM/sarama"
 )
@@ -18,9 +19,11 @@ const (
 )
 
 type slot struct {
-	offset int64
-	state  slotState
-	record *sarama.ConsumerMessage // kept for intake's quarantine; nil otherwise
+	offset    int64
+	appended  int64 // when, Unix milliseconds
+	delivered int64 // the same
+	state     slotState
+	record    *sarama.ConsumerMessage // kept for intake's quarantine; nil otherwise
 }
 
 // window tracks the records of one topic-partition in one session (protocol rule R2).
@@ -38,7 +41,9 @@ type window struct {
 	reset   bool   // see Progress; it does not change once the first record is delivered
 	limit   int
 	waiters map[int64]chan struct{}
-	room    chan struct{} // closed when the window is no longer full; nil while it is not
+	// appended tells when a record was appended, Unix milliseconds; nil: what the record says.
+	appended func(*sarama.ConsumerMessage) int64
+	room     chan struct{} // closed when the window is no longer full; nil while it is not
 }
 
 func newWindow(limit int) *window {
@@ -49,6 +54,14 @@ func (w *window) start(committed int64, count uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.mark, w.initial, w.count = committed, committed, count
+}
+
+// startFrom is start with what the commit of the partition says.
+func (w *window) startFrom(committed int64, p Progress) {
+	w.start(committed, p.Ended)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.reset = p.Reset
 }
 
 // deliver appends a record. full is non-nil when the window is full: wait for it
@@ -63,12 +76,41 @@ func (w *window) deliver(m *sarama.ConsumerMessage, keep bool) (full <-chan stru
 		return w.room
 	}
 	w.compact()
-	s := slot{offset: m.Offset}
+	now := time.Now().UnixMilli()
+	s := slot{offset: m.Offset, appended: w.appendedAt(m), delivered: now}
+	if s.appended <= 0 { // the record does not say
+		s.appended = now
+	}
 	if keep {
 		s.record = m
 	}
 	w.slots = append(w.slots, s)
 	return nil
+}
+
+func (w *window) appendedAt(m *sarama.ConsumerMessage) int64 {
+	if w.appended != nil {
+		return w.appended(m)
+	}
+	return m.Timestamp.UnixMilli()
+}
+
+// oldest is the oldest record that is not done: when it was appended and delivered. untouched tells that no record has
+// been delivered in this session.
+func (w *window) oldest() (appended, delivered int64, found, untouched bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.head == len(w.slots) {
+		return 0, 0, false, w.mark == w.initial
+	}
+	return w.slots[w.head].appended, w.slots[w.head].delivered, true, false
+}
+
+// ended is how many records of the partition the group has ended, and whether an offset was once set by hand.
+func (w *window) ended() (count uint64, reset bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.count, w.reset
 }
 
 // compact gives the space of ended slots back once they are most of the slice.
