@@ -51,6 +51,15 @@ build: ## Build build/vibe-bridge, which knows its commit where there is a repos
 test: ## Run all tests, on the embedded broker, on a real Apache Kafka, in a browser and with readers' tools
 	@GO="$(GO)" .ci/test $(TEST_FLAGS) -parallel $(PARALLEL) -timeout $(TEST_TIMEOUT) $(PACKAGES)
 	@GO="$(GO)" .ci/fuzz 10000x $(PACKAGES)
+	@$(if $(filter ./...,$(PACKAGES)),GO="$(GO)" .ci/deploy)
+
+.PHONY: deploy-check
+deploy-check: ## Check deploy/ alone: manifests, configurations, rules, dashboards; part of make test, too
+	@GO="$(GO)" .ci/deploy
+
+.PHONY: dashboards
+dashboards: ## Write the dashboards of deploy/grafana
+	$(GO) -C deploy/check run ./dashboard
 
 .PHONY: test-short
 test-short: ## Run the tests in their short form, on the embedded broker alone
@@ -106,6 +115,8 @@ lint: ## Check formatting, vet, staticcheck, and that generated code is what its
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
+	$(GO) -C deploy/check vet ./...
+	$(GO) -C deploy/check run $(STATICCHECK) ./...
 	$(GO) run ./internal/protogen -check
 	$(GO) run ./internal/schemagen -check
 
