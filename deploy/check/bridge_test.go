@@ -30,8 +30,21 @@ var binary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
+// argumentFaults are those that were looked for, by command line.
+var argumentFaults = map[string]string{}
+
 // argumentFault is "" where the bridge takes a command line, config file aside.
 func argumentFault(t *testing.T, args []string) string {
+	t.Helper()
+	line := strings.Join(args, "\x00")
+	if fault, known := argumentFaults[line]; known {
+		return fault
+	}
+	argumentFaults[line] = askBridge(t, args)
+	return argumentFaults[line]
+}
+
+func askBridge(t *testing.T, args []string) string {
 	t.Helper()
 	bridge, err := binary()
 	if err != nil {

@@ -88,20 +88,20 @@ func TestExamplesAreSecured(t *testing.T) {
 	}
 }
 
-func loadConfig(t *testing.T, text []byte) config.Config {
+func loadConfig(t *testing.T, text []byte, env ...string) config.Config {
 	t.Helper()
-	c, err := tryConfig(t, text)
+	c, err := tryConfig(t, text, env...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-// secretFile is a file of a cluster's security, which is read when the configuration is checked.
-var secretFile = regexp.MustCompile(`\b(password_file|ca_file): *(/[^\s}]+)`)
+// secretFile is a file with a secret. Those of a cluster's security are read when the configuration is checked.
+var secretFile = regexp.MustCompile(`\b(password_file|ca_file|[a-z]+_token_file): *(/[^\s}]+)`)
 
-// tryConfig loads a configuration whose secret files are there.
-func tryConfig(t *testing.T, text []byte) (config.Config, error) {
+// tryConfig loads a configuration whose secret files are there, with variables of the form NAME=value.
+func tryConfig(t *testing.T, text []byte, env ...string) (config.Config, error) {
 	t.Helper()
 	dir := t.TempDir()
 	server := httptest.NewTLSServer(nil)
@@ -109,7 +109,7 @@ func tryConfig(t *testing.T, text []byte) (config.Config, error) {
 	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	text = secretFile.ReplaceAllFunc(text, func(found []byte) []byte {
 		part := secretFile.FindSubmatch(found)
-		path, content := filepath.Join(dir, filepath.Base(string(part[2]))), []byte("not-a-password\n")
+		path, content := filepath.Join(dir, filepath.Base(string(part[2]))), []byte("neither-a-password-nor-a-token\n")
 		if bytes.Equal(part[1], []byte("ca_file")) {
 			content = authority
 		}
@@ -118,7 +118,7 @@ func tryConfig(t *testing.T, text []byte) (config.Config, error) {
 	})
 	path := filepath.Join(dir, "bridge.yaml")
 	write(t, path, text)
-	return config.Load(path, nil, nil)
+	return config.Load(path, env, nil)
 }
 
 // secretPaths are the files that a configuration names.

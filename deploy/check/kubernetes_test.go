@@ -186,6 +186,8 @@ func TestFaultsAreFound(t *testing.T) {
 		{"state on no volume", "state_dir", func(m *manifests) { m.setConfig("/var/lib/vibe-bridge/state", "/tmp/state") }},
 		{"state that is not kept", "state_dir", func(m *manifests) { m.sets["vibe-bridge"].Spec.VolumeClaimTemplates = nil }},
 		{"no such ConfigMap", "vibe-bridge.yaml", func(m *manifests) { bridge(m).Args[2] = "/etc/vibe-bridge/vibe-bridge.yaml" }},
+		{"an unknown variable", "VIBE_BRIDGE_HTTP_ADVERTISED", func(m *manifests) { bridge(m).Env[2].Name = "VIBE_BRIDGE_HTTP_ADVERTISED" }},
+		{"a token that is not mounted", "view-token", func(m *manifests) { pod(m).Volumes[2].Secret.Items = pod(m).Volumes[2].Secret.Items[1:] }},
 		{"an unknown flag", "does not take", func(m *manifests) { bridge(m).Args = append(bridge(m).Args, "--create-topics") }},
 		{"a selector of nothing", "selects no pods", func(m *manifests) {
 			m.budgets["vibe-bridge"].Spec.Selector.MatchLabels["app.kubernetes.io/component"] = "brigde"
@@ -366,6 +368,9 @@ func (f *finder) container(name string, c corev1.Container) {
 	if fault := argumentFault(f.t, c.Args); fault != "" {
 		f.add("%s: %s", name, fault)
 	}
+	if _, err := tryConfig(f.t, []byte(f.configText()), environment(c)...); err != nil {
+		f.add("%s: %v", name, err)
+	}
 	s := c.SecurityContext
 	if s == nil {
 		f.add("%s: no securityContext of the container", name)
@@ -376,6 +381,15 @@ func (f *finder) container(name string, c corev1.Container) {
 	f.want(is(s.AllowPrivilegeEscalation, false), "%s: allows escalation of privileges", name)
 	f.want(s.Capabilities != nil && slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) && len(s.Capabilities.Add) == 0, "%s: has capabilities", name)
 	f.memory(name, c)
+}
+
+// environment is what the container gives the bridge, of its first instance.
+func environment(c corev1.Container) []string {
+	var env []string
+	for _, e := range c.Env {
+		env = append(env, e.Name+"="+strings.ReplaceAll(e.Value, "$(POD_NAME)", "vibe-bridge-0"))
+	}
+	return env
 }
 
 func (f *finder) memory(name string, c corev1.Container) {
@@ -420,7 +434,12 @@ func (f *finder) files(name string, pod corev1.PodSpec, c corev1.Container) {
 			}
 		}
 	}
-	wanted := secretPaths([]byte(f.configText()))
+	var wanted []string
+	for _, path := range secretPaths([]byte(f.configText())) {
+		if slices.Contains(c.Args, "run") || !strings.HasSuffix(path, "-token") { // only instances listen
+			wanted = append(wanted, path)
+		}
+	}
 	if i := slices.Index(c.Args, "--config"); i >= 0 {
 		wanted = append(wanted, c.Args[i+1])
 	}

@@ -98,6 +98,11 @@ func TestCompose(t *testing.T) {
 		if fault := argumentFault(t, s.Command); fault != "" {
 			t.Errorf("%s: %s", name, fault)
 		}
+		var env []string
+		for variable, value := range s.Environment {
+			env = append(env, variable+"="+*value)
+		}
+		loadConfig(t, read(t, filepath.Join(folder, "bridge.yaml")), env...)
 		if user, _, _ := strings.Cut(s.User, ":"); user == "" || user == "0" || user == "root" {
 			t.Errorf("%s: runs as root", name)
 		}
