@@ -1,10 +1,13 @@
 package check
 
 import (
+	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,27 +67,89 @@ func askBridge(t *testing.T, args []string) string {
 	return ""
 }
 
-var pathPattern = regexp.MustCompile(`"GET (/[a-z./-]*)"`)
+// served are the paths of probes that an instance answers, of the bridge or of the comparison.
+func served(t *testing.T, comparison bool) map[string]bool {
+	t.Helper()
+	ask := servedByBridge
+	if comparison {
+		ask = servedByComparison
+	}
+	paths, err := ask()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return paths
+}
 
-// servedPaths are the paths that the bridge and the comparison answer, from where they are registered.
-var servedPaths = sync.OnceValues(func() (map[string]bool, error) {
+var addressPattern = regexp.MustCompile(`127\.0\.0\.1:(\d{4,5})`)
+
+// servedByBridge asks an instance that waits for brokers.
+var servedByBridge = sync.OnceValues(func() (map[string]bool, error) {
+	bridge, err := binary()
+	if err != nil {
+		return nil, err
+	}
+	state, err := os.MkdirTemp("", "vibe-bridge-check-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(state)
+	command := exec.Command(bridge, "run", "--source-brokers", "127.0.0.1:1", "--target-brokers", "127.0.0.1:1",
+		"--slim-prefix", "slim-", "--state-dir", state, "--http-listen", "127.0.0.1:0", "--log-format", "json")
+	log, err := command.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := command.Start(); err != nil {
+		return nil, err
+	}
+	late := time.AfterFunc(2*time.Minute, func() { _ = command.Process.Kill() })
+	defer func() {
+		late.Stop()
+		_ = command.Process.Kill()
+		_ = command.Wait()
+	}()
+	lines := bufio.NewScanner(log)
+	for lines.Scan() {
+		address := addressPattern.FindString(lines.Text())
+		if address == "" {
+			continue
+		}
+		go func() { _, _ = io.Copy(io.Discard, log) }()
+		return answered(address)
+	}
+	return nil, errors.New("the bridge did not say where it listens")
+})
+
+func answered(address string) (map[string]bool, error) {
 	paths := map[string]bool{}
-	for _, dir := range []string{"../../cmd", "../../internal"} {
-		err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-			if err != nil || entry.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
-				return err
-			}
-			text, err := os.ReadFile(path)
-			for _, found := range pathPattern.FindAllSubmatch(text, -1) {
-				paths[string(found[1])] = true
-			}
-			return err
-		})
+	for _, path := range []string{"/healthz", "/readyz", "/metrics", "/health"} {
+		answer, err := http.Get("http://" + address + path)
 		if err != nil {
 			return nil, err
 		}
+		answer.Body.Close()
+		paths[path] = answer.StatusCode == http.StatusOK || path == "/readyz" && answer.StatusCode == http.StatusServiceUnavailable
 	}
 	return paths, nil
+}
+
+var pathPattern = regexp.MustCompile(`"GET (/[a-z.]*)"`)
+
+// servedByComparison looks at where the paths are registered: it does not start without brokers.
+var servedByComparison = sync.OnceValues(func() (map[string]bool, error) {
+	paths := map[string]bool{}
+	sources, err := filepath.Glob("../../cmd/vibe-bridge/compare*.go")
+	for _, source := range sources {
+		text, err := os.ReadFile(source)
+		if err != nil {
+			return nil, err
+		}
+		for _, found := range pathPattern.FindAllSubmatch(text, -1) {
+			paths[string(found[1])] = true
+		}
+	}
+	return paths, err
 })
 
 // cacheBytes is the block cache of the local state (store.DefaultCacheBytes), in C memory.
@@ -121,13 +186,10 @@ func TestImageFault(t *testing.T) {
 }
 
 func TestServedPaths(t *testing.T) {
-	served, err := servedPaths()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
-		if !served[path] {
-			t.Errorf("nothing registers %s: is it registered in another way now?", path)
+	for _, comparison := range []bool{false, true} {
+		paths := served(t, comparison)
+		if !paths["/healthz"] || !paths["/readyz"] || !paths["/metrics"] || paths["/health"] {
+			t.Errorf("comparison %v: served are %v", comparison, paths)
 		}
 	}
 }
