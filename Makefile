@@ -59,7 +59,7 @@ deploy-check: ## Check deploy/ alone: manifests, configurations, rules, dashboar
 
 .PHONY: dashboards
 dashboards: ## Write the dashboards of deploy/grafana
-	$(GO) -C deploy/check run ./dashboard
+	$(GO) -C deploy/check run -mod=mod ./dashboard
 
 .PHONY: test-short
 test-short: ## Run the tests in their short form, on the embedded broker alone
@@ -115,8 +115,8 @@ lint: ## Check formatting, vet, staticcheck, and that generated code is what its
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
-	$(GO) -C deploy/check vet ./...
-	$(GO) -C deploy/check run $(STATICCHECK) ./...
+	$(GO) -C deploy/check vet -mod=mod ./...
+	GOFLAGS="$(GOFLAGS) -mod=mod" $(GO) -C deploy/check run $(STATICCHECK) ./...
 	$(GO) run ./internal/protogen -check
 	$(GO) run ./internal/schemagen -check
 
