@@ -19,6 +19,7 @@ BROKERS      ?= 1
 TARGET       ?= shared
 MINUTES      ?= 30
 REPORT       ?=
+BUILDVCS     ?= auto
 RATE         ?= 100
 SEED         ?= $(if $(filter chaos away parked-run compare-planted compare-run-scale,$(MAKECMDGOALS)),1,100000)
 
@@ -43,13 +44,22 @@ compare-demo: ## Show the comparison: a season with planted faults, old against 
 	@build/vibe-bridge compare demo $(COMPARE_DEMO_FLAGS)
 
 .PHONY: build
-build: ## Build build/vibe-bridge
-	$(GO) build -trimpath -o build/vibe-bridge ./cmd/vibe-bridge
+build: ## Build build/vibe-bridge, which knows its commit where there is a repository
+	$(GO) build -trimpath -buildvcs=$(BUILDVCS) -o build/vibe-bridge ./cmd/vibe-bridge
 
 .PHONY: test
-test: ## Run all tests, on the embedded broker, on a real Apache Kafka and in a browser
+test: ## Run all tests, on the embedded broker, on a real Apache Kafka, in a browser and with readers' tools
 	@GO="$(GO)" .ci/test $(TEST_FLAGS) -parallel $(PARALLEL) -timeout $(TEST_TIMEOUT) $(PACKAGES)
 	@GO="$(GO)" .ci/fuzz 10000x $(PACKAGES)
+	@$(if $(filter ./...,$(PACKAGES)),GO="$(GO)" .ci/deploy)
+
+.PHONY: deploy-check
+deploy-check: ## Check deploy/ alone: manifests, configurations, rules, dashboards; part of make test, too
+	@GO="$(GO)" .ci/deploy
+
+.PHONY: dashboards
+dashboards: ## Write the dashboards of deploy/grafana
+	$(GO) -C deploy/check run -mod=mod ./dashboard
 
 .PHONY: test-short
 test-short: ## Run the tests in their short form, on the embedded broker alone
@@ -105,14 +115,18 @@ lint: ## Check formatting, vet, staticcheck, and that generated code is what its
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
+	$(GO) -C deploy/check vet -mod=mod ./...
+	GOFLAGS="$(GOFLAGS) -mod=mod" $(GO) -C deploy/check run $(STATICCHECK) ./...
 	$(GO) run ./internal/protogen -check
+	$(GO) run ./internal/schemagen -check
 
 .PHONY: verify
 verify: lint test test-race ## Everything that has to hold before a release
 
 .PHONY: generate
-generate: ## Write the generated Go code of all .proto files
+generate: ## Write the generated Go code of all .proto files, and the published schemas
 	$(GO) run ./internal/protogen
+	$(GO) run ./internal/schemagen
 
 .PHONY: report-screenshots
 report-screenshots: ## Take the pictures of docs/images from the page REPORT, or from that of compare-demo

@@ -15,12 +15,15 @@ func EndsOf(row *statepb.Row) Ends {
 	if e == nil {
 		return Ends{}
 	}
-	t := e.GetTallies()
+	return endsFrom(e.GetTallies(), e.GetDisposition() == statepb.Disposition_PARKED)
+}
+
+func endsFrom(t *statepb.Tallies, parked bool) Ends {
 	n := Ends{
 		Emitted: int64(t.GetEmitted()), Unchanged: int64(t.GetUnchanged()), Tombstone: int64(t.GetTombstone()), Superseded: int64(t.GetSuperseded()),
 		Skipped: sumOf(t.GetSkipped()), Quarantined: sumOf(t.GetQuarantined()) - sumOf(t.GetWithdrawn()),
 	}
-	if e.GetDisposition() == statepb.Disposition_PARKED {
+	if parked {
 		n.Parked = 1
 	}
 	return n

@@ -20,6 +20,7 @@ import (
 
 	"github.com/ticketscloud/vibe-bridge/internal/dryrun"
 	"github.com/ticketscloud/vibe-bridge/internal/recordfile"
+	"github.com/ticketscloud/vibe-bridge/internal/schemacheck"
 	"github.com/ticketscloud/vibe-bridge/mapping"
 	"github.com/ticketscloud/vibe-bridge/slim"
 )
@@ -168,6 +169,9 @@ func checkSlim(t *testing.T, enc slim.Encoding, records []recordfile.Record) {
 			if f, err = slim.ParseRefund(enc, r.Value); err == nil {
 				err = f.Validate(enc)
 			}
+		}
+		if err == nil {
+			err = schemacheck.CheckRecorded(r)
 		}
 		if err != nil {
 			t.Errorf("%s %s: %v", r.Topic, r.Key, err)

@@ -28,6 +28,7 @@ var allowedImports = map[string][]string{
 	"github.com/cespare/xxhash/v2":                           nil,
 	"github.com/nyaruka/phonenumbers":                        nil,
 	"google.golang.org/protobuf/proto":                       nil,
+	"google.golang.org/protobuf/encoding/protowire":          nil,
 	"google.golang.org/protobuf/types/known/timestamppb":     {"Timestamp"},
 	"github.com/ticketscloud/vibe-bridge/directory":          {"Directory"},
 	"github.com/ticketscloud/vibe-bridge/legacyproto/intake": nil,

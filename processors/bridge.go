@@ -280,9 +280,9 @@ func (b *Bridge) newGroup(name goka.Group, admin *kafka.Admin, keepRecords bool)
 // processor builds the Goka processor of a group whose inputs and table are on one cluster.
 func (b *Bridge) processor(g *group, graph *goka.GroupGraph, inputs kafka.Cluster) (*goka.Processor, error) {
 	wired := kafka.ClientOptions{Wire: b.end.wire}
-	consumer := kafka.ConsumerOptions{ClientOptions: wired, SessionTimeout: b.cfg.SessionTimeout, Made: func(cfg *sarama.Config) {
-		b.clients.add(b.topics.inputsOf(g.name), consumerClient, cfg)
-	}}
+	wired.Made = func(cfg *sarama.Config) { b.clients.add(b.topics.inputsOf(g.name), consumerClient, cfg) }
+	consumer := kafka.ConsumerOptions{ClientOptions: wired, SessionTimeout: b.cfg.SessionTimeout}
+	wired.Made = nil // of an admin client there is nothing to show
 	if g.name == b.topics.gateGroup() {
 		consumer.MemberData = b.memberData()
 	}

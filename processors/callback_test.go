@@ -169,7 +169,9 @@ func swallowingProducer() *kafka.Producer {
 // swallowing is a client that acknowledges nothing.
 type swallowing struct{ sarama.AsyncProducer }
 
-func (swallowing) Input() chan<- *sarama.ProducerMessage { return make(chan *sarama.ProducerMessage, 1) }
+func (swallowing) Input() chan<- *sarama.ProducerMessage {
+	return make(chan *sarama.ProducerMessage, 1)
+}
 
 type gokaContext = goka.Context // has a method of its own name
 

@@ -1,6 +1,8 @@
 package processors
 
 import (
+	"strings"
+
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 	"github.com/ticketscloud/vibe-bridge/mapping"
 )
@@ -25,3 +27,15 @@ func (t Topics) Internal(s mapping.Stream) string { return string(t.internal(s))
 
 // Memberships is the topic in which the gate asks for organizers.
 func (t Topics) Memberships() string { return string(t.memberships()) }
+
+// ListedMetric is a metric of the list.
+type ListedMetric struct{ Kind, Labels string }
+
+// ListedMetrics is the list, by full name.
+func ListedMetrics() map[string]ListedMetric {
+	all := map[string]ListedMetric{}
+	for _, m := range allMetrics {
+		all[m.fullName()] = ListedMetric{string(m.kind), strings.Join(m.labels, " ")}
+	}
+	return all
+}

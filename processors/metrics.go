@@ -51,7 +51,7 @@ func newMetrics() *Metrics {
 	}
 	latency := mLatency.histogramVec(latencyBuckets)
 	m.Registry.MustRegister(m.consumedC, m.emittedC, m.skippedC, m.quarantinedC, m.countedC, m.violationsC, latency,
-		m.rebuilds, m.priming, m.pausedG, m.lost, m.rebalance, m.instance, newBuildInfo(),
+		m.rebuilds, m.priming, m.pausedG, m.lost, m.rebalance, m.instance, NewBuildInfo(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, s := range mapping.Streams {
 		m.consumedBy[s] = m.consumedC.WithLabelValues(s.String())

@@ -85,13 +85,15 @@ func endsOfRows(ctx context.Context, rows storage.Iterator, organizers bool) (en
 		if err != nil || ctx.Err() != nil {
 			return ends, false
 		}
-		row, err := mapping.DecodeRow(value)
+		s, ok := mapping.AccountOf(string(rows.Key()), organizers)
+		if !ok {
+			continue
+		}
+		e, err := mapping.EndsIn(value)
 		if err != nil {
 			return ends, false
 		}
-		if s, ok := mapping.AccountOf(string(rows.Key()), organizers); ok {
-			ends[s] = ends[s].Plus(mapping.EndsOf(row))
-		}
+		ends[s] = ends[s].Plus(e)
 	}
 	return ends, rows.Err() == nil
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// newBuildInfo is what the program was built from.
-func newBuildInfo() prometheus.Collector {
+// NewBuildInfo is what the program was built from.
+func NewBuildInfo() prometheus.Collector {
 	info, _ := debug.ReadBuildInfo()
 	version, commit := builtFrom(info)
 	return constant{prometheus.MustNewConstMetric(mBuild.desc, prometheus.GaugeValue, 1, version, commit, runtime.Version())}

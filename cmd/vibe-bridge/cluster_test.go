@@ -25,6 +25,7 @@ import (
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/embedded"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
 	"github.com/ticketscloud/vibe-bridge/internal/recordfile"
+	"github.com/ticketscloud/vibe-bridge/internal/schemacheck"
 	"github.com/ticketscloud/vibe-bridge/internal/season"
 	"github.com/ticketscloud/vibe-bridge/slim"
 )
@@ -61,6 +62,9 @@ func readRecords(t *testing.T, path string) []recordfile.Record {
 	for record, err := range r.All() {
 		if err != nil {
 			t.Fatal(err)
+		}
+		if err := schemacheck.CheckRecorded(record); err != nil {
+			t.Errorf("%s/%d/%d: %v", record.Topic, record.Partition, record.Offset, err)
 		}
 		records = append(records, record)
 	}

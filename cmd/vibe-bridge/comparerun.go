@@ -18,6 +18,7 @@ import (
 	"github.com/ticketscloud/vibe-bridge/internal/config"
 	"github.com/ticketscloud/vibe-bridge/internal/console"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+	"github.com/ticketscloud/vibe-bridge/processors"
 	"github.com/ticketscloud/vibe-bridge/slim"
 )
 
@@ -215,6 +216,8 @@ func serveComparison(listener net.Listener, h config.HTTP, instance *live.Instan
 }
 
 func comparisonHandler(h config.HTTP, instance *live.Instance, log *slog.Logger) (http.Handler, error) {
+	metrics := instance.Metrics()
+	metrics.MustRegister(processors.NewBuildInfo())
 	report := func(ctx context.Context) (*compare.Report, error) {
 		r, err := instance.SampledReport(ctx, time.Now())
 		if err != nil {
@@ -222,7 +225,7 @@ func comparisonHandler(h config.HTTP, instance *live.Instance, log *slog.Logger)
 		}
 		return r, nil
 	}
-	handler, err := console.NewComparison(console.Options{HTTP: h, Log: log, Metrics: promhttp.HandlerFor(instance.Metrics(), promhttp.HandlerOpts{})}, console.Comparison{
+	handler, err := console.NewComparison(console.Options{HTTP: h, Log: log, Metrics: promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})}, console.Comparison{
 		NotReady: instance.NotReady,
 		Report: func(ctx context.Context) (json.RawMessage, error) {
 			r, err := report(ctx)

@@ -18,8 +18,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+	"github.com/ticketscloud/vibe-bridge/internal/schemacheck"
 	"github.com/ticketscloud/vibe-bridge/mapping"
 	"github.com/ticketscloud/vibe-bridge/processors"
+	"github.com/ticketscloud/vibe-bridge/slim"
 	"github.com/ticketscloud/vibe-bridge/verify"
 )
 
@@ -162,10 +164,11 @@ func (r *run) take(report *verify.Report) {
 	s.Ordered, s.Comparable = report.Ordering.Checked, report.Ordering.Comparable
 }
 
-// countSlim counts slim records, and those that repeat.
+// countSlim counts slim records, and those that repeat, and holds them against the published schemas.
 func (r *run) countSlim(ctx context.Context) error {
 	target := r.target.toRead()
 	seed := maphash.MakeSeed()
+	wrong, first := 0, error(nil)
 	for _, topic := range slimTopics() {
 		last := map[string]uint64{}
 		err := target.Read(ctx, topic, func(rec *kgo.Record) {
@@ -175,13 +178,29 @@ func (r *run) countSlim(ctx context.Context) error {
 			}
 			last[string(rec.Key)] = value
 			r.summary.Slim++
+			if err := checkSchema(rec); err != nil {
+				if wrong++; first == nil {
+					first = fmt.Errorf("%s/%d/%d: %w", topic, rec.Partition, rec.Offset, err)
+				}
+			}
 		})
 		if err != nil {
 			return err
 		}
 		r.summary.Keys += len(last)
 	}
+	if wrong > 0 {
+		return fmt.Errorf("%d slim records are not as their schemas say, the first: %w", wrong, first)
+	}
 	return nil
+}
+
+func checkSchema(rec *kgo.Record) error {
+	headers := make([]slim.Header, len(rec.Headers))
+	for i, h := range rec.Headers {
+		headers[i] = slim.Header{Key: h.Key, Value: h.Value}
+	}
+	return schemacheck.Check(schemacheck.StreamOf(rec.Topic), rec.Key, rec.Value, headers)
 }
 
 // end completes the summary and writes it.

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
 	"github.com/ticketscloud/vibe-bridge/internal/ordercheck"
 	"github.com/ticketscloud/vibe-bridge/internal/season"
 	"github.com/ticketscloud/vibe-bridge/mapping"
@@ -95,6 +96,11 @@ func TestDemoAccountsForItsSeason(t *testing.T) {
 	}
 	if len(last.Sample) != 3 {
 		t.Errorf("samples %v", last.Sample)
+	}
+	for _, topic := range d.bcfg.Topics.Slim {
+		if kafkatest.CheckSlimTopic(t, d.bcfg.Target.Brokers, topic) == 0 {
+			t.Errorf("there are no slim records in %s", topic)
+		}
 	}
 	stateDir := d.bcfg.StateDir
 	if _, err := os.Stat(stateDir); err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ticketscloud/vibe-bridge/directory"
 	"github.com/ticketscloud/vibe-bridge/internal/recordfile"
+	"github.com/ticketscloud/vibe-bridge/internal/schemacheck"
 	"github.com/ticketscloud/vibe-bridge/legacyproto"
 	"github.com/ticketscloud/vibe-bridge/mapping"
 	"github.com/ticketscloud/vibe-bridge/slim"
@@ -45,6 +46,9 @@ func newRun(t *testing.T, cfg Config) *run {
 	r := &run{t: t, offsets: map[string]int64{}}
 	engine, err := New(cfg, func(rec recordfile.Record) error {
 		r.written = append(r.written, rec)
+		if err := schemacheck.CheckRecorded(rec); err != nil {
+			t.Errorf("%s/%d: %v", rec.Topic, rec.Offset, err)
+		}
 		return nil
 	})
 	if err != nil {

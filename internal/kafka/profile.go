@@ -73,9 +73,14 @@ type ClientOptions struct {
 	// Hold, if not nil, is called before everything that the client writes to the wire, and returns when it may be
 	// written: see Tracker.Hold.
 	Hold func(live context.Context)
+	// Made, if not nil, sees the configuration of every client: its metric registry has the client's figures.
+	Made func(*sarama.Config)
 }
 
 func (o ClientOptions) attach(cfg *sarama.Config) {
+	if o.Made != nil {
+		o.Made(cfg)
+	}
 	if o.Wire != nil {
 		o.Wire.attach(cfg, o.Hold)
 	}
@@ -90,8 +95,6 @@ type ConsumerOptions struct {
 	RebalanceTimeout time.Duration
 	// MemberData is what a member says of itself in its group, to whoever may describe it: see Admin.GroupStates.
 	MemberData []byte
-	// Made, if not nil, is told of every client's configuration before it connects.
-	Made func(*sarama.Config)
 }
 
 // WithDefaults returns the options with every unset field at its default.
@@ -142,9 +145,6 @@ func (c Cluster) ConsumerConfig(o ConsumerOptions) (*sarama.Config, error) {
 	cfg.Consumer.Group.Rebalance.Timeout = o.RebalanceTimeout
 	cfg.Consumer.Group.Member.UserData = o.MemberData
 	o.attach(cfg)
-	if o.Made != nil {
-		o.Made(cfg)
-	}
 	return cfg, CheckProfile(cfg)
 }
 

@@ -71,6 +71,9 @@ func produce(t testing.TB, addrs []string, topic string, records []*Record, part
 	if err := cl.ProduceSync(ctx, records...).FirstErr(); err != nil {
 		t.Fatalf("produce to %s: %v", topic, err)
 	}
+	for _, r := range records {
+		ownRecords.Store(place{addrs[0], topic, r.Partition, r.Offset}, true)
+	}
 }
 
 // ReadAll returns what the topic holds between its start and the high watermarks of this moment, each partition in order,

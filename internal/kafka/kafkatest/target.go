@@ -41,7 +41,7 @@ func Each(t *testing.T, test func(t *testing.T, target Target)) {
 	t.Run("kafka", func(t *testing.T) { test(t, Kafka(t)) })
 }
 
-// Embedded starts an embedded broker that ends with the test.
+// Embedded starts an embedded broker that ends with the test. What a bridge wrote to slim topics is checked then.
 func Embedded(t testing.TB, o embedded.Options) Target {
 	t.Helper()
 	b, err := embedded.Start(o)
@@ -49,7 +49,9 @@ func Embedded(t testing.TB, o embedded.Options) Target {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.Close)
-	return Target{Name: "embedded", Addrs: b.Addrs(), Prefix: prefix(t), Embedded: b}
+	target := Target{Name: "embedded", Addrs: b.Addrs(), Prefix: prefix(t), Embedded: b}
+	checkSlimAtEnd(t, target)
+	return target
 }
 
 // Kafka returns the real Kafka of EnvBrokers. Without it, the test is skipped, or fails under EnvRequire.
@@ -61,6 +63,7 @@ func Kafka(t testing.TB) Target {
 	}
 	target := Target{Name: "kafka", Addrs: strings.Split(addrs, ","), Prefix: prefix(t)}
 	t.Cleanup(func() { sweep(t, target) })
+	checkSlimAtEnd(t, target)
 	return target
 }
 

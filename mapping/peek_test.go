@@ -1,0 +1,110 @@
+package mapping
+
+import (
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
+
+	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
+)
+
+func encoded(m proto.Message) []byte {
+	b, err := proto.Marshal(m)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// What is found without decoding is what decoding gives.
+func TestLegacyTime(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		in := &statepb.Input{Settled: rapid.Int64().Draw(t, "settled")}
+		want := int64(0)
+		if rapid.Bool().Draw(t, "source") {
+			want = rapid.Int64().Draw(t, "time")
+			in.Source = &statepb.Source{Partition: rapid.Int32().Draw(t, "partition"), Offset: rapid.Int64().Draw(t, "offset"), Time: want, Latest: rapid.Int64().Draw(t, "latest")}
+		}
+		switch rapid.IntRange(0, 2).Draw(t, "body") {
+		case 0:
+			in.Body = &statepb.Input_Order{Order: &statepb.OrderFacts{Id: rapid.String().Draw(t, "id")}}
+		case 1:
+			in.Body = &statepb.Input_Note{Note: &statepb.Note{Tombstone: true}}
+		}
+		if rapid.Bool().Draw(t, "replay") {
+			in.Replay, want = &statepb.Replay{Stage: "gate"}, 0
+		}
+		if got := LegacyTime(encoded(in)); got != want {
+			t.Fatalf("%d, want %d", got, want)
+		}
+	})
+}
+
+func FuzzLegacyTime(f *testing.F) {
+	f.Add(encoded(&statepb.Input{Source: &statepb.Source{Time: 1777651200000}, Replay: &statepb.Replay{}}))
+	f.Add([]byte("\x0a\x05\x18"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		got := LegacyTime(b)
+		in := &statepb.Input{}
+		if proto.Unmarshal(b, in) != nil {
+			return
+		}
+		if in.Replay != nil && got != 0 {
+			t.Errorf("%d for a replay", got)
+		}
+	})
+}
+
+func TestEndsInARow(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		count := rapid.Uint64Range(0, 1<<40)
+		tallies := func(label string) (list []*statepb.Tally) {
+			for range rapid.IntRange(0, 2).Draw(t, label) {
+				list = append(list, &statepb.Tally{Reason: "r", Count: count.Draw(t, label)})
+			}
+			return list
+		}
+		e := &statepb.Entity{
+			Source:      &statepb.Source{Offset: rapid.Int64().Draw(t, "offset")},
+			Disposition: statepb.Disposition(rapid.IntRange(0, 4).Draw(t, "disposition")), Generation: 8,
+			Tallies: &statepb.Tallies{
+				Emitted: count.Draw(t, "emitted"), Unchanged: count.Draw(t, "unchanged"), Superseded: count.Draw(t, "superseded"), Tombstone: count.Draw(t, "tombstone"),
+				Skipped: tallies("skipped"), Quarantined: tallies("quarantined"), Withdrawn: tallies("withdrawn"),
+			},
+		}
+		row := rapid.SampledFrom([]*statepb.Row{
+			{State: &statepb.Row_Event{Event: &statepb.EventState{Entity: e, MemberOf: "org"}}},
+			{State: &statepb.Row_Order{Order: &statepb.OrderState{Entity: e, Facts: &statepb.OrderFacts{Id: "o"}}}},
+			{State: &statepb.Row_Refund{Refund: &statepb.RefundState{Entity: e}}},
+			{State: &statepb.Row_Organizer{Organizer: &statepb.OrganizerState{Entity: e}}},
+			{State: &statepb.Row_Ledger{Ledger: &statepb.LedgerState{Entity: e}}},
+			{State: &statepb.Row_Member{Member: &statepb.MemberState{Written: &statepb.Cause{Topic: 1}, Generation: 6}}},
+			{State: &statepb.Row_Session{Session: &statepb.SessionState{Generation: 5}}},
+			{},
+		}).Draw(t, "row")
+		got, err := EndsIn(encoded(row))
+		if err != nil || got != EndsOf(row) {
+			t.Fatalf("%+v, %v; want %+v", got, err, EndsOf(row))
+		}
+	})
+}
+
+func FuzzEndsIn(f *testing.F) {
+	f.Add(encoded(&statepb.Row{State: &statepb.Row_Event{Event: &statepb.EventState{Entity: &statepb.Entity{Tallies: &statepb.Tallies{Emitted: 3}}}}}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		_, _ = EndsIn(b) // anything: an error or numbers, and an end
+	})
+}
+
+// What the lag in seconds costs for every record behind intake.
+func BenchmarkLegacyTime(b *testing.B) {
+	value := encoded(&statepb.Input{
+		Source:  &statepb.Source{Partition: 3, Offset: 123456, Time: 1777651200000},
+		Settled: 123400, Body: &statepb.Input_Order{Order: &statepb.OrderFacts{Id: "6650a0b1c2d3e4f5a6b7c8d9", Event: "6650a0b1c2d3e4f5a6b7c8d0"}},
+	})
+	b.ReportAllocs()
+	for b.Loop() {
+		LegacyTime(value)
+	}
+}
