@@ -42,7 +42,7 @@ func (c *Console) readQuarantine(ctx context.Context) (QuarantineList, error) {
 // mayNotRead says what right is missing: an instance runs without that of reading the quarantine.
 func (c *Console) mayNotRead(err error) error {
 	if errors.Is(err, kerr.TopicAuthorizationFailed) {
-		return &console.UnavailableError{Text: fmt.Sprintf("the user of this instance may not read topic %s: grant it what vibe-bridge acls --for act prints", c.config().Topics.Quarantine())}
+		return &console.UnavailableError{Text: fmt.Sprintf("the user of this instance may not read topic %s: grant it Read on that topic", c.config().Topics.Quarantine())}
 	}
 	return err
 }
