@@ -20,7 +20,7 @@ func (e *evaluation) position(k Kind, s Stream, id string, mine *slimState, need
 	}
 	switch {
 	case need == nil || !need.published:
-		if l.SlimGone[needs] || l.LegacyGone[s] {
+		if l.SlimGone[needs] || l.LegacyGone[s] || l.LegacyGone[needs] {
 			e.doubt("order: what the record needs is gone")
 			return
 		}

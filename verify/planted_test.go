@@ -383,6 +383,10 @@ func TestUndecidable(t *testing.T) {
 			s.cfg.Layout.LegacyGone[Orders] = true
 			s.legacy = slices.DeleteFunc(s.legacy, func(r recordfile.Record) bool { return r.Topic == "orders_done" && r.Offset == 1 })
 		}, "legacy records are gone"},
+		{"the legacy order of a refund is gone", func(s *scene) {
+			s.cfg.Layout.LegacyGone[Orders] = true
+			s.legacy = slices.DeleteFunc(s.legacy, func(r recordfile.Record) bool { return r.Topic == "orders_done" && r.Offset == 0 })
+		}, "what the record needs is gone"},
 		{"quarantine gone", func(s *scene) {
 			s.cfg.Layout.QuarantineGone = true
 			s.written = slices.DeleteFunc(s.written, func(r recordfile.Record) bool { return r.Topic == "quarantine" })
@@ -394,7 +398,7 @@ func TestUndecidable(t *testing.T) {
 			tt.plant(s)
 			r := s.report()
 			text, _ := json.Marshal(r.Undecidable)
-			if r.Findings[OrderViolation].Count+r.Findings[Lost].Count+r.Findings[Unexpected].Count > 0 || !strings.Contains(string(text), tt.word) {
+			if r.Findings[OrderViolation].Count+r.Findings[RefundViolation].Count+r.Findings[Lost].Count+r.Findings[Unexpected].Count > 0 || !strings.Contains(string(text), tt.word) {
 				t.Errorf("undecidable %s, findings %+v", text, r.Findings)
 			}
 		})

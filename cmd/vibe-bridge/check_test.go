@@ -129,6 +129,10 @@ func TestCheckFinds(t *testing.T) {
 		}, `failure groups source trial-intake-orders on orders_done/\d: its position is 0 and the topic begins at 2: 2 records were deleted before they were read`, codeRefused, nil},
 		"position behind the end": {func(d *deployment) { d.source.commit(d.t, "trial-intake-orders", "orders_done", 7) },
 			`failure groups source trial-intake-orders on orders_done/\d: its position is 7 and the topic ends at 0`, codeRefused, nil},
+		"position that somebody has set": {func(d *deployment) {
+			kafkatest.Produce(d.t, d.source.Brokers, "orders_done", &kafkatest.Record{Key: []byte("k"), Value: []byte("v")})
+			d.source.commit(d.t, "trial-intake-orders", "orders_done", 0)
+		}, `failure groups source trial-intake-orders on orders_done/\d: its position 0 was not committed by vibe-bridge`, codeRefused, nil},
 		"record from the future": {func(d *deployment) {
 			kafkatest.Produce(d.t, d.source.Brokers, "orders_done", &kafkatest.Record{Key: []byte("k"), Value: []byte("v"), Timestamp: time.Now().Add(30 * time.Second)})
 		}, `warning clock source: the time of the newest record of orders_done is \d\d\.?\d*s ahead of this machine's`, codeFailed, nil},

@@ -387,6 +387,8 @@ func TestRunErrors(t *testing.T) {
 		{&kafka.MismatchError{}, codeRefused},
 		{&kafka.IdentityError{}, codeRefused},
 		{&kafka.ForeignOffsetError{}, codeRefused},
+		{&kafka.LostOffsetError{}, codeRefused},
+		{&processors.LostChangelogError{}, codeRefused},
 	}
 	for _, tt := range tests {
 		if got := exitCode(runError(tt.err)); got != tt.want {

@@ -187,7 +187,10 @@ func runError(err error) error {
 	var mismatch *kafka.MismatchError
 	var identity *kafka.IdentityError
 	var offset *kafka.ForeignOffsetError
-	if errors.As(err, &missing) || errors.As(err, &compared) || errors.As(err, &mismatch) || errors.As(err, &identity) || errors.As(err, &offset) {
+	var lost *kafka.LostOffsetError
+	var changelog *processors.LostChangelogError
+	if errors.As(err, &missing) || errors.As(err, &compared) || errors.As(err, &mismatch) || errors.As(err, &identity) || errors.As(err, &offset) ||
+		errors.As(err, &lost) || errors.As(err, &changelog) {
 		return refuse(err)
 	}
 	return &codedError{code: codeFailed, err: err}

@@ -662,7 +662,7 @@ type ForeignOffsetError struct {
 }
 
 func (e *ForeignOffsetError) Error() string {
-	return fmt.Sprintf("group %s: offset %d of %s/%d was not committed by vibe-bridge: it was reset by hand or by another program, and records may have been jumped over; reset it back, or start once with --accept-reset-offsets to go on from there",
+	return fmt.Sprintf("group %s: offset %d of %s/%d was not committed by vibe-bridge: it was reset by hand or by another program, and records may have been jumped over; see that it is not too far, set it back if it is, and start once with --accept-reset-offsets to go on from there",
 		e.Group, e.Offset, e.Topic, e.Partition)
 }
 

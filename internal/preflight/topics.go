@@ -245,7 +245,12 @@ func (r *run) group(ctx context.Context, c *reached, cluster string, in processo
 			at, fresh = commit.At, false
 		}
 		place := fmt.Sprintf("%s %s on %s/%d", cluster, in.Group, start.Topic, start.Partition)
+		_, ours := kafka.ProgressOf(kafka.Commit{Offset: at, Metadata: commit.Metadata})
 		switch {
+		case committed && commit.At >= 0 && !ours && at >= start.Offset && at <= end.Offset:
+			bad = true
+			r.fail("groups", place, fmt.Sprintf("its position %d was not committed by vibe-bridge: it was set by hand or by another program, and records may have been jumped over", at),
+				"see that it is not too far, set it back if it is, and start once with --accept-reset-offsets")
 		case at < start.Offset:
 			bad = true
 			r.fail("groups", place, fmt.Sprintf("its position is %d and the topic begins at %d: %d records were deleted before they were read", at, start.Offset, start.Offset-at),
