@@ -568,7 +568,7 @@ async function hostile() {
 // Pictures of the documentation.
 async function take() {
   for (const [name, of, hash, there, options] of [
-    ['console-overview.png', 'trouble', '#/', '.panels', { colorScheme: 'light', viewport: { width: 1240, height: 1100 } }],
+    ['console-overview.png', 'trouble', '#/', '.panels', { colorScheme: 'light', viewport: { width: 1180, height: 1150 } }],
     ['console-dark.png', 'well', '#/', '.panels', { colorScheme: 'dark', viewport: { width: 1280, height: 1010 } }],
     ['console-story.png', 'trouble', `#/order/${ORDER}?event=${EVENT}`, '[data-key=fields]', { colorScheme: 'light', viewport: { width: 1280, height: 1010 } }],
     ['console-phone.png', 'trouble', '#/', '.panels', { colorScheme: 'dark', viewport: { width: 360, height: 1000 }, deviceScaleFactor: 1.5, isMobile: true }],
