@@ -135,6 +135,12 @@ report-screenshots: ## Take the pictures of docs/images from the page REPORT, or
 	@mkdir -p docs/images
 	@node compare/page/browser/pictures.mjs $(or $(REPORT),build/compare-demo/report.html) docs/images
 
+.PHONY: console-screenshots
+console-screenshots: ## Take the pictures of the console for docs/images, from a made-up deployment
+	@.ci/browser
+	@mkdir -p docs/images
+	@VIBE_BRIDGE_REQUIRE_BROWSER=1 VIBE_BRIDGE_PICTURES="$(CURDIR)/docs/images" $(GO) test -count=1 -run TestInBrowser ./internal/console
+
 .PHONY: kafka
 kafka: ## Start Apache Kafka 4.3.1 on loopback (needs Java 17 and Maven), print its address
 	@$(LOCALBROKER) start
