@@ -28,7 +28,8 @@ func (t Topics) RunRights() []kafka.Right {
 	for _, name := range append(t.StateTopics(), t.Identity(), t.Control()) {
 		add(kafka.StateCluster, kafka.TopicResource, name, "internal topic", kafka.OpRead, kafka.OpWrite, kafka.OpDescribeConfigs)
 	}
-	add(kafka.StateCluster, kafka.TopicResource, t.Quarantine(), "records that cannot be mapped", kafka.OpWrite, kafka.OpDescribeConfigs)
+	// Read is for the console, which shows and replays them.
+	add(kafka.StateCluster, kafka.TopicResource, t.Quarantine(), "records that cannot be mapped", kafka.OpRead, kafka.OpWrite, kafka.OpDescribeConfigs)
 	for _, s := range []mapping.Stream{mapping.Events, mapping.Orders, mapping.Refunds} {
 		add(kafka.TargetCluster, kafka.TopicResource, t.Slim[s], "slim stream of "+s.String(), kafka.OpWrite, kafka.OpDescribeConfigs)
 	}
