@@ -20,7 +20,6 @@ const (
 	// controlTimeout bounds the reading of the control topic, which has a handful of records.
 	controlTimeout = 30 * time.Second
 	controlRetry   = time.Second
-	controlLog     = 10 * time.Second // between two lines about the same trouble
 )
 
 // startBreaker makes the instance know what is paused, before any record is admitted,
@@ -63,7 +62,6 @@ func (b *Bridge) startBreaker(ctx context.Context) (stop func(), err error) {
 // followControl applies what comes to the control topic until ctx ends. While it cannot,
 // what is known stays, the instance is not ready, and it tries again.
 func (b *Bridge) followControl(ctx context.Context) error {
-	var warned time.Time
 	for {
 		err := b.tailControl(ctx)
 		if ctx.Err() != nil {
@@ -71,10 +69,7 @@ func (b *Bridge) followControl(ctx context.Context) error {
 		}
 		for err != nil {
 			b.breaker.lost(err)
-			if time.Since(warned) >= controlLog {
-				warned = time.Now()
-				b.log.Warn("the control topic cannot be followed, and it tries again", "topic", b.topics.Control(), "error", err)
-			}
+			b.log.Warn("the control topic cannot be followed, and it tries again", "topic", b.topics.Control(), "error", err)
 			if !sleep(ctx, controlRetry) {
 				return nil
 			}

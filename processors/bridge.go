@@ -15,6 +15,7 @@ import (
 
 	"github.com/ticketscloud/vibe-bridge/directory"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+	"github.com/ticketscloud/vibe-bridge/internal/logging"
 	"github.com/ticketscloud/vibe-bridge/internal/store"
 	"github.com/ticketscloud/vibe-bridge/mapping"
 )
@@ -145,7 +146,7 @@ func (b *Bridge) run(ctx context.Context) error {
 	}
 	defer func() {
 		if err := b.stores.Close(); err != nil {
-			b.log.Error("close state", "error", err)
+			b.log.Warn("local state was not closed in order: the next start reads more of its changelogs", "error", err)
 		}
 	}()
 	defer b.metrics.instance.show(b)()
@@ -185,6 +186,7 @@ func (b *Bridge) runGroups(ctx context.Context, admins kafka.Admins) error {
 		return nil
 	}
 	b.started.Store(true)
+	b.log.Info("instance runs")
 	start("watch", "nothing", b.watchStalls)
 	return nil
 }
@@ -290,7 +292,7 @@ func (b *Bridge) processor(g *group, graph *goka.GroupGraph, inputs kafka.Cluste
 		goka.WithClientID(inputs.ClientID),
 		goka.WithHasher(kafka.NewPrefixHasher),
 		goka.WithNilHandling(goka.NilProcess),
-		goka.WithLogger(gokaLogger{b.log.With("group", string(g.name))}),
+		goka.WithLogger(logging.Lines{Log: b.log.With("group", string(g.name)), From: "goka", Clean: withoutKeys}),
 		goka.WithStorageBuilder(g.fenced(b.stores.Builder())),
 		goka.WithUpdateCallback(g.recoverRow),
 		goka.WithConsumerGroupBuilder(g.tracker.Builder(func(_ []string, group, _ string) (sarama.ConsumerGroup, error) {

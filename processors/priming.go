@@ -149,7 +149,7 @@ func (p *priming) run(ctx context.Context, every time.Duration, report func(prim
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	began := time.Now()
-	var said, warned time.Time
+	var said time.Time
 	for {
 		now, left, err := p.poll(ctx, time.Now())
 		switch {
@@ -157,10 +157,7 @@ func (p *priming) run(ctx context.Context, every time.Duration, report func(prim
 			return false
 		case err != nil:
 			report(now, err)
-			if time.Since(warned) >= primingLog {
-				warned = time.Now()
-				p.log.Warn("priming cannot read offsets, and tries again", "error", err)
-			}
+			p.log.Warn("priming cannot read offsets, and tries again", "error", err)
 		case !left:
 			p.log.Info("primed: orders and refunds are read", "after", time.Since(began).Round(time.Millisecond).String())
 			return true

@@ -42,8 +42,12 @@ func (b *Bridge) watchStalls(ctx context.Context) error {
 				stalled = append(stalled, w.look(string(g.name), g.tracker.Positions(), g.markers(), now)...)
 			}
 			slices.Sort(stalled)
-			if before := b.stalled.Swap(&stalled); len(stalled) > 0 && (before == nil || !slices.Equal(*before, stalled)) {
+			before := b.stalled.Swap(&stalled)
+			switch {
+			case len(stalled) > 0 && (before == nil || !slices.Equal(*before, stalled)):
 				b.log.Warn("groups do not get on", "stalled", stalled)
+			case len(stalled) == 0 && before != nil && len(*before) > 0:
+				b.log.Info("all groups get on again")
 			}
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ticketscloud/vibe-bridge/directory"
 	"github.com/ticketscloud/vibe-bridge/internal/config"
+	"github.com/ticketscloud/vibe-bridge/internal/logging"
 	"github.com/ticketscloud/vibe-bridge/mapping"
 	"github.com/ticketscloud/vibe-bridge/processors"
 )
@@ -91,17 +92,20 @@ func loadDirectory(directoryFile, categoriesFile string) (*directory.CategoryTab
 	return categories, d, nil
 }
 
-// newLogger logs to w: text where a person reads it, JSON elsewhere.
+// newLogger logs to w: text where a person reads it, JSON elsewhere. What repeats is held back: logging.Flush before the end.
 func newLogger(w io.Writer, c config.Log) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
 		return nil, refusef("log.level %q: want debug, info, warn or error", c.Level)
 	}
 	options := &slog.HandlerOptions{Level: level}
+	var lines slog.Handler = slog.NewJSONHandler(w, options)
 	if c.Format == "text" || c.Format == "auto" && isTerminal(w) {
-		return slog.New(slog.NewTextHandler(w, options)), nil
+		lines = slog.NewTextHandler(w, options)
 	}
-	return slog.New(slog.NewJSONHandler(w, options)), nil
+	log := slog.New(logging.Limit(lines))
+	logging.Sarama(log)
+	return log, nil
 }
 
 // isTerminal tells whether a stream of the process is one.

@@ -18,6 +18,7 @@ import (
 	"github.com/ticketscloud/vibe-bridge/internal/config"
 	"github.com/ticketscloud/vibe-bridge/internal/console"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+	"github.com/ticketscloud/vibe-bridge/internal/logging"
 	"github.com/ticketscloud/vibe-bridge/processors"
 	"github.com/ticketscloud/vibe-bridge/slim"
 )
@@ -159,6 +160,7 @@ func (o *compareRunOptions) run(ctx context.Context, a *app, c config.Config) er
 	if err != nil {
 		return err
 	}
+	defer logging.Flush(log)
 	cfg, err := liveConfig(ctx, c)
 	if err != nil {
 		return err

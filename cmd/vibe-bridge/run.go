@@ -22,6 +22,7 @@ import (
 	"github.com/ticketscloud/vibe-bridge/internal/config"
 	"github.com/ticketscloud/vibe-bridge/internal/console"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+	"github.com/ticketscloud/vibe-bridge/internal/logging"
 	"github.com/ticketscloud/vibe-bridge/internal/preflight"
 	"github.com/ticketscloud/vibe-bridge/processors"
 )
@@ -79,6 +80,7 @@ func (o *runOptions) run(ctx context.Context, a *app, c config.Config) error {
 	if err != nil {
 		return err
 	}
+	defer logging.Flush(log)
 	cfg, err := bridgeConfig(c)
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+	"github.com/ticketscloud/vibe-bridge/internal/logging"
 )
 
 // group is what every processor group has in common.
@@ -62,7 +63,7 @@ func (g *group) processor() (*goka.Processor, error) {
 		goka.WithClientID(g.inputs.WithDefaults().ClientID),
 		goka.WithHasher(kafka.NewPrefixHasher),
 		goka.WithNilHandling(goka.NilProcess),
-		goka.WithLogger(silent{}),
+		goka.WithLogger(logging.Lines{Log: s.log.With("group", g.name), From: "goka", Clean: withoutKeys}),
 		goka.WithStorageBuilder(g.storage),
 		goka.WithConsumerGroupBuilder(g.tracker.Builder(func(_ []string, group, _ string) (sarama.ConsumerGroup, error) {
 			return g.inputs.NewConsumerGroup(group, consumer)
@@ -194,13 +195,6 @@ func marshal(m proto.Message) []byte {
 	}
 	return b
 }
-
-// silent drops Goka's lines, which hold keys. What matters comes back as an error.
-type silent struct{}
-
-func (silent) Print(...any)          {}
-func (silent) Println(...any)        {}
-func (silent) Printf(string, ...any) {}
 
 // keyed is what Goka writes around the key of a record whose commit failed. A key may be a phone number.
 var keyed = regexp.MustCompile(`(?s)with key '.*': `)

@@ -246,7 +246,7 @@ func (s *session) all() error {
 	}
 	defer func() {
 		if err := s.stores.Close(); err != nil {
-			s.log.Error("close state", "error", err)
+			s.log.Warn("local state was not closed in order: the next start reads more of its changelogs", "error", err)
 		}
 	}()
 	return s.runParts()

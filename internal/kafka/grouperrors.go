@@ -3,7 +3,6 @@ package kafka
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"sync"
 	"time"
 
@@ -47,10 +46,6 @@ const (
 	unknownTopicPatience = 30 * time.Second
 	// forgottenAfter is when an error that has not come again is over.
 	forgottenAfter = 5 * time.Minute
-	// repeatedAfter is how often an error that goes on is logged.
-	repeatedAfter = 30 * time.Second
-	// mostTexts bounds the memory of what was logged.
-	mostTexts = 256
 )
 
 // handlerError marks what Goka has returned to the group, which comes back as an error of Consume too.
@@ -105,7 +100,7 @@ func (t *Tracker) hear(err error) {
 	}
 	now := time.Now()
 	if !t.met.isHopeless(err, now) {
-		if t.met.isNew(err, now) && t.opts.Log != nil {
+		if t.opts.Log != nil {
 			t.opts.Log.Warn("consumer group: trying again", "error", oneLine(err.Error()))
 		}
 		return
@@ -121,8 +116,7 @@ func (t *Tracker) hear(err error) {
 // metErrors remembers what a group has met with.
 type metErrors struct {
 	mu      sync.Mutex
-	unknown map[string]span      // topics
-	logged  map[string]time.Time // by text
+	unknown map[string]span // topics
 }
 
 // span is when something was first and last seen.
@@ -155,22 +149,4 @@ func (m *metErrors) staysUnknown(err error, now time.Time) bool {
 	}
 	m.unknown[topic] = seen
 	return now.Sub(seen.first) >= unknownTopicPatience
-}
-
-// localAddress is this side of a connection, which is another with each: "10.0.0.7:51324->".
-var localAddress = regexp.MustCompile(`\S+->`)
-
-// isNew tells whether an error has not been logged of late.
-func (m *metErrors) isNew(err error, now time.Time) bool {
-	text := localAddress.ReplaceAllString(err.Error(), "")
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if last, logged := m.logged[text]; logged && now.Sub(last) < repeatedAfter {
-		return false
-	}
-	if m.logged == nil || len(m.logged) >= mostTexts {
-		m.logged = map[string]time.Time{}
-	}
-	m.logged[text] = now
-	return true
 }

@@ -148,7 +148,7 @@ func TestDiskFullWhileAWriterWaits(t *testing.T) {
 	}})
 	var waits atomic.Bool
 	opts.Logger = slog.New(onMessage{slog.DiscardHandler, func(message string) {
-		if message == "writes wait for the disk" {
+		if message == "local state: writes wait for the disk" {
 			waits.Store(true)
 		}
 	}})

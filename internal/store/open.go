@@ -105,10 +105,10 @@ func (s *Store) databaseOptions(opts Options, cache *pebble.Cache, files *pebble
 				s.fail(corruptError(s.dir, info.Details))
 			},
 			WriteStallBegin: func(info pebble.WriteStallBeginInfo) {
-				s.log.Warn("writes wait for the disk", "dir", s.dir, "reason", info.Reason)
+				s.log.Warn("local state: writes wait for the disk", "dir", s.dir, "reason", info.Reason)
 			},
 			WriteStallEnd: func() {
-				s.log.Info("writes go on", "dir", s.dir)
+				s.log.Info("local state: writes go on", "dir", s.dir)
 			},
 		},
 	}
@@ -247,7 +247,8 @@ func syncDir(fs vfs.FS, dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// databaseLogger drops Pebble's progress reports: they are many and hold keys.
+// databaseLogger passes on what goes wrong; what stops writes is an error of the store, too.
+// It drops Pebble's progress reports: they are many and hold keys.
 type databaseLogger struct {
 	log *slog.Logger
 	dir string
@@ -256,13 +257,13 @@ type databaseLogger struct {
 func (databaseLogger) Infof(string, ...any) {}
 
 func (l databaseLogger) Errorf(format string, args ...any) {
-	l.log.Error("database", "dir", l.dir, "error", fmt.Sprintf(format, args...))
+	l.log.Warn("local state: the database reports", "dir", l.dir, "error", fmt.Sprintf(format, args...))
 }
 
 // Fatalf must not return. It is called when Pebble finds its own state broken, mostly
 // in its own goroutines, where the panic ends the process: a kill -9 for the stores.
 func (l databaseLogger) Fatalf(format string, args ...any) {
 	err := failedError(l.dir, fmt.Errorf(format, args...))
-	l.log.Error("database cannot go on", "error", err)
+	l.log.Error("local state: the database cannot go on, and the process ends", "dir", l.dir, "error", err)
 	panic(err)
 }

@@ -234,7 +234,7 @@ func (s *Store) commit(b *pebble.Batch, how *pebble.WriteOptions) error {
 // fail makes every later write return the first error that fail was given.
 func (s *Store) fail(err error) error {
 	if s.failure.CompareAndSwap(nil, &err) {
-		s.log.Error("no more writes", "error", err)
+		s.log.Error("local state takes no more writes", "dir", s.dir, "error", err)
 	}
 	return s.failed()
 }

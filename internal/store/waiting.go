@@ -177,7 +177,7 @@ func (s *Store) scan(lower, upper []byte, limit int, fn func(key, value []byte) 
 // version, so that an interrupted rebuild starts again at the next open. The store
 // is not yet in use.
 func (s *Store) rebuildIndex(version []byte) error {
-	s.log.Info("rebuilding the index of waiting keys", "dir", s.dir)
+	s.log.Info("local state: rebuilding the index of waiting keys", "dir", s.dir)
 	if err := s.clearIndex(); err != nil {
 		return fmt.Errorf("clear the index: %w", err)
 	}
