@@ -119,9 +119,18 @@ lint: ## Check formatting, vet, staticcheck, and that generated code is what its
 	GOFLAGS="$(GOFLAGS) -mod=mod" $(GO) -C deploy/check run $(STATICCHECK) ./...
 	$(GO) run ./internal/protogen -check
 	$(GO) run ./internal/schemagen -check
+	$(GO) run ./internal/licences -check
+
+.PHONY: licences
+licences: ## Write docs/licences.md, and refuse modules whose licence is not allowed; make lint checks the same
+	$(GO) run ./internal/licences
+
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities in what the product calls
+	@GO="$(GO)" .ci/vuln
 
 .PHONY: verify
-verify: lint test test-race ## Everything that has to hold before a release
+verify: lint vuln test test-race ## Everything that has to hold before a release
 
 .PHONY: generate
 generate: ## Write the generated Go code of all .proto files, and the published schemas

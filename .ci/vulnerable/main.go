@@ -1,0 +1,8 @@
+package main
+
+import "golang.org/x/text/language"
+
+func main() {
+	tag, err := language.Parse("ru")
+	println(tag.String(), err)
+}
