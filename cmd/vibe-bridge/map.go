@@ -40,7 +40,9 @@ func newMapCommand(a *app) *cobra.Command {
 		Short: "Show what one legacy record becomes",
 		Long: `map reads one legacy record (the raw protobuf of its value) from standard input and
 shows what the bridge makes of it: the slim record, or why there is none. What the
-record depends on can be given as raw files too; holds count as over.
+record depends on can be given as raw files too; holds count as over. The slim record
+has the personal data of the legacy one. Of a record that is refused only the reason is
+shown.
 
 With --explain it lists, for every field of the slim record, the legacy field and
 the rule that it comes from.`,

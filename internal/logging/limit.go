@@ -37,8 +37,9 @@ const (
 // Then the newest of them follows, and left_out says how many more there were. So trouble that comes with every record
 // or every try is said twice a minute, and the last word of it is never lost but by a crash.
 //
-// Two lines say the same when level, message and attributes are equal, numbers and whatever else has a digit in it left
-// aside; those in places must be equal as they are.
+// Two lines say the same when level, message and attributes are equal. Numbers and whatever else has a digit in it is
+// left aside, but in places, in what With has added, and in changes of state: what was done to one order says nothing
+// about another.
 type Limiter struct {
 	next  slog.Handler
 	scope string // what With has added, as part of the key
@@ -77,7 +78,7 @@ func (l *Limiter) Enabled(ctx context.Context, level slog.Level) bool {
 func (l *Limiter) WithAttrs(attrs []slog.Attr) slog.Handler {
 	scope := l.scope
 	for _, a := range attrs {
-		scope += keyOf(a)
+		scope += "\x00" + a.Key + "=" + a.Value.String()
 	}
 	return &Limiter{l.next.WithAttrs(attrs), scope, l.held}
 }
@@ -100,7 +101,7 @@ func (h *held) holds(key string, r slog.Record, to slog.Handler) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.lines[key] == nil && len(h.lines) >= mostLines {
-		if r.Level >= slog.LevelError {
+		if r.Level > slog.LevelDebug {
 			return false // better too many than a new one unsaid
 		}
 		key = r.Level.String()
@@ -168,24 +169,23 @@ func Flush(log *slog.Logger) {
 }
 
 func (l *Limiter) keyOf(r slog.Record) string {
+	exact := r.Level == slog.LevelInfo
 	var b strings.Builder
-	b.WriteString(r.Level.String() + "\x00" + withoutNumbers(r.Message) + l.scope)
+	b.WriteString(r.Level.String() + "\x00" + said(r.Message, exact) + l.scope)
 	r.Attrs(func(a slog.Attr) bool {
-		b.WriteString(keyOf(a))
+		b.WriteString("\x00" + a.Key + "=" + said(a.Value.String(), exact || places[a.Key]))
 		return true
 	})
 	return b.String()
 }
 
-func keyOf(a slog.Attr) string {
-	value := a.Value.String()
-	if !places[a.Key] {
-		value = withoutNumbers(value)
-	}
-	return "\x00" + a.Key + "=" + value
-}
-
 // numbered is a word with a digit in it: an offset, an id, a duration, an address with its port.
 var numbered = regexp.MustCompile(`[^\s"]*\d[^\s"]*`)
 
-func withoutNumbers(text string) string { return numbered.ReplaceAllString(text, "#") }
+// said is what a text says, its numbers left aside unless it has to be exact.
+func said(text string, exact bool) string {
+	if exact {
+		return text
+	}
+	return numbered.ReplaceAllString(text, "#")
+}

@@ -13,14 +13,14 @@ import (
 	"github.com/IBM/sarama"
 )
 
-// said is a logger with what it has written, a line each, without the time.
-type said struct {
+// told is a logger with what it has written, a line each, without the time.
+type told struct {
 	*slog.Logger
 	b bytes.Buffer
 }
 
-func newSaid(level slog.Level) *said {
-	s := &said{}
+func newTold(level slog.Level) *told {
+	s := &told{}
 	s.Logger = slog.New(Limit(slog.NewTextHandler(&s.b, &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
 			return slog.Attr{}
@@ -30,7 +30,7 @@ func newSaid(level slog.Level) *said {
 	return s
 }
 
-func (s *said) want(t *testing.T, lines ...string) {
+func (s *told) want(t *testing.T, lines ...string) {
 	t.Helper()
 	synctest.Wait()
 	got := strings.Split(strings.TrimSuffix(s.b.String(), "\n"), "\n")
@@ -46,7 +46,7 @@ func (s *said) want(t *testing.T, lines ...string) {
 // What comes with every record or every try is said once, and in the end of each window its last word.
 func TestWhatRepeatsIsHeldBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSaid(slog.LevelInfo)
+		s := newTold(slog.LevelInfo)
 		for offset := range 100 {
 			s.Error("refused", "topic", "a", "offset", offset, "error", fmt.Errorf("read 10.0.0.7:%d: EOF", 50000+offset))
 			time.Sleep(time.Second / 10)
@@ -67,7 +67,7 @@ func TestWhatRepeatsIsHeldBack(t *testing.T) {
 
 func TestWhatDiffersIsNotHeldBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSaid(slog.LevelInfo)
+		s := newTold(slog.LevelInfo)
 		for range 2 {
 			s.Warn("refused", "topic", "a1")
 			s.Warn("refused", "topic", "a2")
@@ -88,7 +88,7 @@ func TestWhatDiffersIsNotHeldBack(t *testing.T) {
 // A change of state may come back soon.
 func TestChangesAreLetThrough(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSaid(slog.LevelInfo)
+		s := newTold(slog.LevelInfo)
 		for range 20 {
 			s.Info("resumed", "topic", "a")
 		}
@@ -96,13 +96,18 @@ func TestChangesAreLetThrough(t *testing.T) {
 		s.want(t, line, line, line)
 		time.Sleep(window)
 		s.want(t, line+" left_out=16")
+		for n := range 5 { // what somebody does to one thing after another
+			s.Info("sent again", "order", n)
+		}
+		s.want(t, `level=INFO msg="sent again" order=0`, `level=INFO msg="sent again" order=1`, `level=INFO msg="sent again" order=2`,
+			`level=INFO msg="sent again" order=3`, `level=INFO msg="sent again" order=4`)
 	})
 }
 
 // What is held back when the process ends is written first.
 func TestFlush(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSaid(slog.LevelInfo)
+		s := newTold(slog.LevelInfo)
 		with := s.With("group", "g")
 		for n := range 3 {
 			with.Error("failed", "in", time.Duration(n+1)*time.Second)
@@ -117,29 +122,31 @@ func TestFlush(t *testing.T) {
 	})
 }
 
-// Whatever is logged, memory is bounded, and no new error is held back.
+// Whatever is logged, memory is bounded, and nothing new is held back but at debug level.
 func TestMemoryIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSaid(slog.LevelInfo)
+		s := newTold(slog.LevelDebug)
+		lines := func() int { return len(s.Handler().(*Limiter).held.lines) }
 		for n := range mostLines {
 			s.Warn("refused", "topic", fmt.Sprint("t", n))
 		}
 		s.b.Reset()
 		for n := range 10 {
+			s.Debug("other", "topic", fmt.Sprint("t", n))
 			s.Warn("other", "topic", fmt.Sprint("t", n))
 			s.Error("other", "topic", fmt.Sprint("t", n))
 		}
 		got := s.b.String()
-		if warned, failed := strings.Count(got, "WARN"), strings.Count(got, "ERROR"); warned != 1 || failed != 10 {
-			t.Errorf("%d warnings and %d errors: %s", warned, failed, got)
+		if debug, warned, failed := strings.Count(got, "DEBUG"), strings.Count(got, "WARN"), strings.Count(got, "ERROR"); debug != 1 || warned != 10 || failed != 10 {
+			t.Errorf("%d debug lines, %d warnings and %d errors: %s", debug, warned, failed, got)
 		}
-		if n := len(s.Handler().(*Limiter).held.lines); n > mostLines+10 {
-			t.Errorf("%d lines are remembered", n)
+		if lines() > mostLines+1 {
+			t.Errorf("%d lines are remembered", lines())
 		}
 		time.Sleep(3 * window)
 		synctest.Wait()
-		if n := len(s.Handler().(*Limiter).held.lines); n != 0 {
-			t.Errorf("%d lines are remembered when all is over", n)
+		if lines() != 0 {
+			t.Errorf("%d lines are remembered when all is over", lines())
 		}
 	})
 }
@@ -147,7 +154,7 @@ func TestMemoryIsBounded(t *testing.T) {
 // Libraries speak at debug level, without what is private, through the same limiter.
 func TestLibraries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSaid(slog.LevelDebug)
+		s := newTold(slog.LevelDebug)
 		l := Lines{Log: s.Logger, From: "goka", Clean: func(error) error { return errors.New("cleaned") }}
 		private := errors.New("+7 900 000-00-01")
 		l.Print("failed: ", private)
@@ -165,6 +172,6 @@ func TestLibraries(t *testing.T) {
 		sarama.Logger.Print("dropped")
 		s.want(t)
 	})
-	quiet := newSaid(slog.LevelInfo)
+	quiet := newTold(slog.LevelInfo)
 	Lines{Log: quiet.Logger, Clean: func(error) error { t.Error("formatted for nobody"); return nil }}.Print(errors.New("x"))
 }
