@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -418,9 +417,9 @@ cutover: {max_behind: 0s}
 	}
 	d.write("bad.bin", string(bad[mapping.ReasonInvalidUTF8]))
 	d.saysOf(d.encoded(d.refund(order)), refused, "map", "refund", "--order", path("bad.bin"))
-	d.write("bad.ndjson", strings.Replace(string(mustRead(t, path("legacy.ndjson"))), `"topic":"orders_done"`, `"topic":"elsewhere"`, 1))
+	d.write("bad.ndjson", strings.Replace(mustRead(t, path("legacy.ndjson")), `"topic":"orders_done"`, `"topic":"elsewhere"`, 1))
 	d.says(refused, "dry-run", "--in", path("bad.ndjson"), "--out", path("slim.ndjson"))
-	d.write("torn.ndjson", string(mustRead(t, path("legacy.ndjson"))[:5000]))
+	d.write("torn.ndjson", mustRead(t, path("legacy.ndjson"))[:5000])
 	d.says(refused, "dry-run", "--in", path("torn.ndjson"), "--out", path("slim.ndjson"))
 
 	// A slim record is wrong in every private field.
@@ -430,8 +429,8 @@ cutover: {max_behind: 0s}
 	d.slim("events", d.id(), `{"name":"`+d.word("malformed event", false)+`","organizer":{"name":7}}`)
 	d.says(checks, "compare", "once", "--config", d.config, "--grace", "0s", "--html", path("once.html"), "--out", path("once.json"))
 	d.says(checks, "compare", "once", "--config", d.config, "--grace", "0s", "--json")
-	d.clean("once.html", string(mustRead(t, path("once.html"))))
-	d.clean("once.json", string(mustRead(t, path("once.json"))))
+	d.clean("once.html", mustRead(t, path("once.html")))
+	d.clean("once.json", mustRead(t, path("once.json")))
 	d.says(checks, "cutover-check", "--config", d.config, "--report", path("once.json"))
 	d.says(checks, "verify", "--config", d.config, "--grace", "0s")
 	comparison := d.start("compare", "run", "--config", d.config, "--state-dir", path("compare"), "--listen", "127.0.0.1:0", "--create-topics")
@@ -444,7 +443,7 @@ cutover: {max_behind: 0s}
 	d.says(checks, "compare", "differences", "--config", d.config, "--json")
 	d.says(either, "compare", "show", "--config", d.config, "--order", string(emitted.Key))
 	d.says(checks, "compare", "report", "--config", d.config, "--html", path("run.html"))
-	d.clean("run.html", string(mustRead(t, path("run.html"))))
+	d.clean("run.html", mustRead(t, path("run.html")))
 	d.says(checks, "cutover-check", "--config", d.config)
 	for _, r := range kafkatest.ReadAll(t, d.target.Brokers, "trial-differences") {
 		d.clean("topic of differences", fmt.Sprintf("%s %s %s", r.Key, r.Value, r.Headers))
@@ -459,15 +458,6 @@ cutover: {max_behind: 0s}
 	if d.outputs < 80 || len(d.fields) < 500 {
 		t.Errorf("%d outputs were looked through for %d texts: want more", d.outputs, len(d.fields))
 	}
-}
-
-func mustRead(t *testing.T, path string) []byte {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
 }
 
 // A search that finds nothing because it cannot find anything is no search.
