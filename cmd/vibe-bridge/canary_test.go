@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -118,6 +120,9 @@ func (c *canaries) text(f protoreflect.FieldDescriptor) string {
 	return word
 }
 
+// actToken is for the actions of the console.
+const actToken = "a-token-to-act-with"
+
 // A deployment in which all that is private is planted, and every output is looked through.
 type privateDeployment struct {
 	*deployment
@@ -163,16 +168,72 @@ func (d *privateDeployment) saysOf(stdin []byte, codes []int, args ...string) re
 // answers looks through what an instance answers.
 func (d *privateDeployment) answers(in *instance, paths ...string) {
 	d.t.Helper()
+	for _, path := range paths {
+		d.asked(in, "GET", path, "")
+	}
+}
+
+// asked sends a request, an action with the token for it, and looks through the answer: of a stream, the first event.
+func (d *privateDeployment) asked(in *instance, method, path, body string) (status int) {
+	d.t.Helper()
 	address := regexp.MustCompile(`address"?[:=]"?(127\.0\.0\.1:\d+)`).FindStringSubmatch(in.log.String())
 	if address == nil {
 		d.t.Fatalf("no address in the log: %s", &in.log)
 	}
-	for _, path := range paths {
-		_, body := get(d.t, "http://"+address[1]+path)
-		if body == "" {
-			d.t.Errorf("%s: empty", path)
+	r, err := http.NewRequestWithContext(d.t.Context(), method, "http://"+address[1]+path, strings.NewReader(body))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if method != "GET" {
+		r.Header.Set("Authorization", "Bearer "+actToken)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var text bytes.Buffer
+	for lines := bufio.NewReader(answer.Body); err == nil; {
+		var line string
+		line, err = lines.ReadString('\n')
+		if text.WriteString(line); answer.Header.Get("Content-Type") == "text/event-stream" && line == "\n" {
+			break
 		}
-		d.clean(path, body)
+	}
+	if text.Len() == 0 {
+		d.t.Errorf("%s %s: %s, empty", method, path, answer.Status)
+	}
+	d.clean(method+" "+path, text.String())
+	return answer.StatusCode
+}
+
+// looksAround asks an instance for all that its console shows and does.
+func (d *privateDeployment) looksAround(in *instance, event, order string, quarantined []processors.Replayed) {
+	d.t.Helper()
+	for path, want := range map[string]int{
+		"/": 200, "/healthz": 200, "/api/v1/overview": 200, "/api/v1/parked": 200, "/api/v1/quarantine": 200, "/api/v1/stream": 200,
+		"/api/v1/events/" + event: 200, "/api/v1/orders/" + order: 200, "/api/v1/refunds/" + order: 404, "/api/v1/none": 404,
+	} {
+		if got := d.asked(in, "GET", path, ""); got != want {
+			d.t.Errorf("%s: %d, want %d", path, got, want)
+		}
+	}
+	d.answers(in, "/api/v1/compare", "/compare/report.html")
+	for _, x := range quarantined {
+		if got := d.asked(in, "GET", fmt.Sprintf("/api/v1/quarantine/%d/%d", x.Partition, x.Offset), ""); got != 200 {
+			d.t.Errorf("%s in quarantine: %d", x.Reason, got)
+		}
+	}
+	for action, want := range map[[2]string]int{
+		{"/api/v1/resync", `{"order":"` + order + `"}`}:                          200,
+		{"/api/v1/resync", `{"nothing":"` + d.word("request", false) + `"}`}:     400,
+		{"/api/v1/quarantine/replay", `{"reason":"invalid_phone"}`}:              200,
+		{"/api/v1/quarantine/replay", `{"reason":"undecodable","dry_run":true}`}: 200,
+		{"/api/v1/topics/orders_done/resume", `{}`}:                              200,
+	} {
+		if got := d.asked(in, "POST", action[0], action[1]); got != want {
+			d.t.Errorf("%v: %d, want %d", action, got, want)
+		}
 	}
 }
 
@@ -307,15 +368,15 @@ func TestNothingPrivateIsShown(t *testing.T) {
 	t.Parallel()
 	d := &privateDeployment{deployment: newDeployment(t), canaries: canaries{fields: map[string]string{}, public: map[string]bool{}}}
 	path := func(name string) string { return filepath.Join(d.folder, name) }
-	d.configure(`holds: {organizer: 1s, set: 1s}
+	d.configure(fmt.Sprintf(`holds: {organizer: 1s, set: 1s}
 sweep_interval: 200ms
 session_timeout: 10s
 quarantine: {max_share: 0}
 log: {level: debug}
-http: {listen: "127.0.0.1:0"}
+http: {listen: "127.0.0.1:0", act_token_file: %q}
 compare: {grace: 1s, audit_interval: 1s}
 cutover: {max_behind: 0s}
-`)
+`, d.write("token", actToken)))
 	d.refusing()
 	ok, checks, refused := []int{codeOK}, []int{codeChecks}, []int{codeRefused}
 	either := []int{codeOK, codeChecks}
@@ -388,6 +449,7 @@ cutover: {max_behind: 0s}
 		d.says(either, with("verify", "--grace", "1s")...)
 		d.says([]int{codeOK, codeFailed, codeRefused}, with("check")...)
 	}
+	d.looksAround(in, event.Id, order.Id, quarantined)
 	for i, x := range quarantined {
 		args := []string{"quarantine", "show", "--config", d.config, fmt.Sprintf("%d/%d", x.Partition, x.Offset)}
 		if i%2 == 1 {

@@ -46,8 +46,8 @@ type Limiter struct {
 	held  *held
 }
 
-// places are the keys that tell where something happens.
-var places = map[string]bool{"topic": true, "partition": true, "group": true, "table": true, "dir": true}
+// places are the keys that tell where something happens, and who has done what.
+var places = map[string]bool{"topic": true, "partition": true, "group": true, "table": true, "dir": true, "who": true, "what": true}
 
 // held is shared by all handlers that With has made of one.
 type held struct {

@@ -75,12 +75,15 @@ func TestWhatDiffersIsNotHeldBack(t *testing.T) {
 			s.Warn("refused", "topic", "a1", "error", "EOF")
 			s.Warn("refused", "topic", "a1", "error", "refused")
 			s.Warn("refused again", "topic", "a1")
+			s.Warn("action failed", "who", "act", "what", "order 1")
+			s.Warn("action failed", "who", "act", "what", "order 2")
 			s.With("group", "g1").Warn("refused", "topic", "a1")
 			s.With("group", "g2").Warn("refused", "topic", "a1")
 			s.WithGroup("w").Warn("refused", "topic", "a1")
 		}
 		s.want(t, "level=WARN msg=refused topic=a1", "level=WARN msg=refused topic=a2", "level=ERROR msg=refused topic=a1",
 			"level=WARN msg=refused topic=a1 error=EOF", "level=WARN msg=refused topic=a1 error=refused", `level=WARN msg="refused again" topic=a1`,
+			`level=WARN msg="action failed" who=act what="order 1"`, `level=WARN msg="action failed" who=act what="order 2"`,
 			"level=WARN msg=refused group=g1 topic=a1", "level=WARN msg=refused group=g2 topic=a1", "level=WARN msg=refused w.topic=a1")
 	})
 }
