@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -198,24 +201,36 @@ func (k *securedKafka) bridged(mine, admins string) {
 	}
 }
 
-// consumed reads the slim topics as a consumer with the rights of one.
+// consumed reads the slim topics over SASL_SSL with the rights of a consumer, by the program of docs/examples, which is made of
+// aiokafka.
 func (k *securedKafka) consumed(mine string) {
 	k.t.Helper()
-	k.grant(readingUser, printedRights(k.t, mine, "--for", "consume", "--group", "vibe-app-imports")...)
-	c, err := config.Load(mine, nil, nil)
-	must(k.t, err)
-	c.Target.Security.SASL.Username = readingUser
-	client, err := connect(c.Target, kgo.ConsumerGroup("vibe-app-imports"), kgo.ConsumeTopics("slim-events", "slim-orders", "slim-refunds"))
-	must(k.t, err)
-	defer client.Close()
-	ctx, cancel := context.WithTimeout(k.t.Context(), time.Minute)
-	defer cancel()
-	for seen := map[string]bool{}; len(seen) < 3; {
-		fetches := client.PollFetches(ctx)
-		if err := errors.Join(fetches.Err(), ctx.Err()); err != nil {
-			k.t.Fatalf("read the slim topics: %v", err)
-		}
-		fetches.EachRecord(func(r *kgo.Record) { seen[r.Topic] = true })
+	requirePython(k.t)
+	const group = "vibe-app-imports"
+	read := func(password string) (exitCode int, says string) {
+		ctx, cancel := context.WithTimeout(k.t.Context(), time.Minute)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, readerPython, readerProgram, "--until-end", "--bootstrap", k.Addrs[0], "--group", group,
+			"--database", filepath.Join(k.t.TempDir(), "slim.db"), "--topics", "slim-events,slim-orders,slim-refunds",
+			"--security-protocol", "SASL_SSL", "--sasl-mechanism", "SCRAM-SHA-512", "--username", readingUser, "--ca-file", k.pki.CAFile)
+		cmd.Env = append(os.Environ(), "SLIM_PASSWORD="+password)
+		output, _ := cmd.CombinedOutput() // the exit code says it
+		return cmd.ProcessState.ExitCode(), string(output)
+	}
+	if code, says := read(testPassword); code != 1 {
+		k.t.Errorf("a consumer without rights: exit code %d: %s", code, says)
+	}
+	k.grant(readingUser, printedRights(k.t, mine, "--for", "consume", "--group", group)...)
+	if code, says := read("wr0ng-word"); code != 1 {
+		k.t.Errorf("a consumer with a wrong password: exit code %d: %s", code, says)
+	}
+	records := 0
+	for _, topic := range []string{"slim-events", "slim-orders", "slim-refunds"} {
+		records += len(kafkatest.ReadAll(k.t, k.plain, topic))
+	}
+	want := fmt.Sprintf("%d records, 0 of them duplicates, ", records)
+	if code, says := read(testPassword); code != 0 || records == 0 || !strings.Contains(says, want) {
+		k.t.Errorf("the consumer ended with exit code %d, want %q: %s", code, want, says)
 	}
 }
 
