@@ -18,6 +18,7 @@ import (
 
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/embedded"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
+	"github.com/ticketscloud/vibe-bridge/internal/logging"
 )
 
 // logBuffer is a log that is read while it is written.
@@ -157,7 +158,7 @@ func TestFaultThatPasses(t *testing.T) {
 	r.produce(0, 3)
 	var log logBuffer
 	run := r.start(true, commitOften, func(o *TrackerOptions) {
-		o.Log, o.Failed = log.logger(), func(err error) { t.Errorf("failed with %v", err) }
+		o.Log, o.Failed = slog.New(logging.Limit(log.logger().Handler())), func(err error) { t.Errorf("failed with %v", err) } // as run has it
 	})
 	kafkatest.Eventually(t, "the records to be committed", func() bool { return r.committed()[0] == 3 })
 	fault := tg.Embedded.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: r.in, Err: kerr.UnknownServerError, Count: -1})
