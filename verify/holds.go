@@ -30,7 +30,21 @@ func (c *Checker) mayStand(o *order, f *orderFacts, newest *eventFacts) bool {
 			try.organizers = append(try.organizers, c.organizerOf(f, &f.event.versions[i]))
 		}
 	}
-	return try.any(0)
+	return try.any(0) || len(unknown) > 0 && c.standsAsBefore(o, f, pool)
+}
+
+// standsAsBefore says whether an order is as a version of its event had it that knew all its sets. When the event loses
+// one of them, the order begins to wait for it, and waits as a whole: nothing else that it borrows is
+// brought up to date before the hold is over. One that went out without a set has no hold any more.
+func (c *Checker) standsAsBefore(o *order, f *orderFacts, pool pool) bool {
+	return slices.ContainsFunc(f.event.versions, func(version eventFacts) bool {
+		if len(f.unknownSets(&version)) > 0 {
+			return false
+		}
+		return slices.ContainsFunc(pool.currencies, func(currency string) bool {
+			return f.borrowed(func(set uint64) setText { return version.sets[set] }, currency, c.organizerOf(f, &version)) == o.slim.borrowed
+		})
+	})
 }
 
 // choices goes through everything that the tickets of an order may borrow.
