@@ -104,6 +104,10 @@ func (r *run) pause(ctx context.Context, f Fault) error {
 	if err != nil {
 		return err
 	}
+	// The member may be that of the process before, which the brokers have not missed yet.
+	if !r.awaitSaid(ctx, in, p.from, "bridge starts", backTakes) {
+		return fmt.Errorf("%s has not begun within %s", in.name(), backTakes)
+	}
 	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		return ignoreEnded(err)
 	}
