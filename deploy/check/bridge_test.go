@@ -139,15 +139,9 @@ var pathPattern = regexp.MustCompile(`"GET (/[a-z.]*)"`)
 // servedByComparison looks at where the paths are registered: it does not start without brokers.
 var servedByComparison = sync.OnceValues(func() (map[string]bool, error) {
 	paths := map[string]bool{}
-	sources, err := filepath.Glob("../../cmd/vibe-bridge/compare*.go")
-	for _, source := range sources {
-		text, err := os.ReadFile(source)
-		if err != nil {
-			return nil, err
-		}
-		for _, found := range pathPattern.FindAllSubmatch(text, -1) {
-			paths[string(found[1])] = true
-		}
+	text, err := os.ReadFile("../../internal/console/comparison.go")
+	for _, found := range pathPattern.FindAllSubmatch(text, -1) {
+		paths[string(found[1])] = true
 	}
 	return paths, err
 })
