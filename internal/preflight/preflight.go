@@ -100,7 +100,7 @@ func (r *run) fail(check, of, found, do string) {
 	r.lines = append(r.lines, Line{Check: check, Of: of, Status: Failure, Found: found, Do: do})
 }
 
-// failedSince tells whether a check has failed already.
+// failed tells whether a check has failed already.
 func (r *run) failed(check string) bool {
 	return slices.ContainsFunc(r.lines, func(l Line) bool { return l.Check == check && l.Status == Failure })
 }
