@@ -234,6 +234,7 @@ async function contents() {
     await page.locator('h1', { hasText: 'Order' }).waitFor();
     await page.locator('.children a').click();
     await page.locator('h1', { hasText: 'Refund ' + REFUND }).waitFor();
+    await page.locator('.chain a').nth(1).waitFor(); // the title is there before the answer
     assert.equal(await page.locator('.chain a').count(), 2);
   }));
 
