@@ -113,7 +113,7 @@ func (r *Rules) Gate(env *Env, key string, read Reader, in proto.Message) (Outco
 	if err != nil {
 		return Outcome{}, err
 	}
-	return r.outcome(env, own, row, before, effects)
+	return r.outcome(env, key, own, row, before, effects)
 }
 
 func toOneKey(cmd *statepb.Loop) bool {
@@ -197,11 +197,17 @@ func (r *Rules) gateOrder(env *Env, key string, read Reader, row *statepb.Row, i
 	if st == nil {
 		st = &statepb.OrderState{}
 	}
+	if err := env.open(key, st.Facts, st.Kept); err != nil {
+		return Effects{}, err
+	}
 	var effects Effects
 	switch in := in.(type) {
 	case *statepb.Input:
 		if in.GetOrder() == nil && in.GetNote() == nil {
 			return Effects{}, unexpected("an order", in)
+		}
+		if err := env.open(key, in.GetOrder()); err != nil {
+			return Effects{}, err
 		}
 		row.State = &statepb.Row_Order{Order: st}
 		effects, err = r.OrderRecord(env, key, st, ev, in)
@@ -221,6 +227,9 @@ func (r *Rules) gateRefund(env *Env, key string, read Reader, row *statepb.Row, 
 	st, order := row.GetRefund(), parent.GetOrder()
 	if st == nil {
 		st = &statepb.RefundState{}
+	}
+	if err := env.open(ParentKey(key), order.GetFacts(), order.GetKept()); err != nil {
+		return Effects{}, err
 	}
 	var effects Effects
 	switch in := in.(type) {
@@ -273,7 +282,7 @@ func (r *Rules) Organizers(env *Env, key string, read Reader, in proto.Message) 
 	if err != nil {
 		return Outcome{}, err
 	}
-	return r.outcome(env, own, row, before, effects)
+	return r.outcome(env, key, own, row, before, effects)
 }
 
 // member lets an event join or leave its organizer. Joining is answered every
@@ -293,7 +302,7 @@ func (r *Rules) member(env *Env, key string, read Reader, in *statepb.Membership
 	if err != nil {
 		return Outcome{}, err
 	}
-	out, err := r.outcome(env, own, row, Ends{}, Effects{})
+	out, err := r.outcome(env, key, own, row, Ends{}, Effects{})
 	if !member.Left {
 		out.Answer = AnswerOf(org.GetOrganizer())
 	}
@@ -368,10 +377,15 @@ func unexpected(by string, in proto.Message) error {
 // alone, and once its cause is done nothing else would bring it to the changelog.
 // A replay always writes: another instance's disk may hold what the first
 // processing decided, and only a newer row in the changelog replaces that.
-func (r *Rules) outcome(env *Env, own []byte, row *statepb.Row, before Ends, effects Effects) (Outcome, error) {
+func (r *Rules) outcome(env *Env, key string, own []byte, row *statepb.Row, before Ends, effects Effects) (Outcome, error) {
 	out := Outcome{Effects: effects, Ended: EndsOf(row).Minus(before)}
 	if row.GetState() == nil {
 		return out, nil
+	}
+	if o := row.GetOrder(); o != nil {
+		if err := env.seal(key, o.Facts, o.Kept); err != nil {
+			return Outcome{}, err
+		}
 	}
 	value, err := encodeRow(row)
 	if err != nil {

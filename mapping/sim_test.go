@@ -85,6 +85,7 @@ type sim struct {
 	parkedInMemory        bool // a planted fault: what waits is remembered by the session that parked it alone
 
 	quarantine *simLimits // nil: nothing is too large
+	sealing    *simKeys   // nil: personal texts rest as they are
 }
 
 // simGroup is one processor group with one partition.
@@ -466,6 +467,9 @@ func runSimIntake(g *simGroup, topic int, _ int64, m simMessage) ([]simSend, err
 	if g.s.quarantine.rejects(stream, in) {
 		return g.s.rejectAtIntake(stream, in), nil
 	}
+	if err := g.s.sealing.seal(m.key, in.GetOrder()); err != nil {
+		return nil, err
+	}
 	return []simSend{{topic: internalOf[stream], m: simMessage{key: m.key, body: in}}}, nil
 }
 
@@ -474,6 +478,9 @@ func runSimGroup(g *simGroup, topic int, offset int64, m simMessage) ([]simSend,
 		Now: g.s.now, Self: Cause{Topic: int32(topic), Offset: offset}, Generation: g.session,
 		Replay: offset < g.end[topic], Inherited: offset < g.touched[topic], Status: g.status, Settle: g.settle,
 		Waiting: func(prefix string) bool { return len(g.keys(prefix, true)) > 0 },
+	}
+	if g.s.sealing != nil {
+		env.Personal = g.s.sealing.current()
 	}
 	step, loop := g.s.rules.Gate, simGateLoop
 	if g.table == simOrgTable {

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
@@ -47,6 +48,46 @@ type Env struct {
 	Settle func(Cause) (Status, error)
 	// Waiting tells whether any key with the prefix waits.
 	Waiting func(prefix string) bool
+	// Personal opens what it or its like has sealed. nil: nothing is sealed.
+	Personal Personal
+}
+
+// Personal encrypts the personal texts of orders where they rest: in inputs and rows.
+type Personal interface {
+	// Seal and Open change the facts of the order at a key of the gate in place; nil facts
+	// stay nil, and Open leaves facts that are not sealed as they are. What is sealed has
+	// the same bytes each time while the keys are the same: whether a row has changed is
+	// told by its bytes.
+	Seal(key string, f *statepb.OrderFacts) error
+	Open(key string, f *statepb.OrderFacts) error
+}
+
+// open makes facts of the order at key readable.
+func (env *Env) open(key string, facts ...*statepb.OrderFacts) error {
+	for _, f := range facts {
+		switch {
+		case env.Personal != nil:
+			if err := env.Personal.Open(key, f); err != nil {
+				return err
+			}
+		case f.GetSealed() != nil:
+			return errors.New("the personal texts of an order are sealed, and there are no keys")
+		}
+	}
+	return nil
+}
+
+// seal makes the facts of the order at key fit to rest.
+func (env *Env) seal(key string, facts ...*statepb.OrderFacts) error {
+	if env.Personal == nil {
+		return nil
+	}
+	for _, f := range facts {
+		if err := env.Personal.Seal(key, f); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Emit is a slim record to send.

@@ -16,6 +16,7 @@ import (
 	"github.com/ticketscloud/vibe-bridge/directory"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 	"github.com/ticketscloud/vibe-bridge/internal/logging"
+	"github.com/ticketscloud/vibe-bridge/internal/seal"
 	"github.com/ticketscloud/vibe-bridge/internal/store"
 	"github.com/ticketscloud/vibe-bridge/mapping"
 )
@@ -28,6 +29,8 @@ type Config struct {
 	Rules         *mapping.Rules
 	ApplicationID string // header application-id
 	SourceHeader  bool   // whether slim records carry bridge-source
+	// Personal seals personal texts in internal topics and tables; nil: they rest as they are.
+	Personal *seal.Keys
 
 	Source kafka.Cluster // legacy streams
 	State  kafka.Cluster // internal topics and tables

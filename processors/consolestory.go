@@ -117,8 +117,13 @@ func (t *teller) only(q console.StoryQuery, found []foundKey) error {
 	if value == nil {
 		return notSeen(q)
 	}
-	t.row, err = mapping.DecodeRow(value)
-	return err
+	if t.row, err = mapping.DecodeRow(value); err != nil {
+		return err
+	}
+	if err := t.b.cfg.Personal.Open(t.key, t.row.GetOrder().GetFacts()); err != nil {
+		return &console.UnavailableError{Text: err.Error()}
+	}
+	return nil
 }
 
 // search visits all keys of this instance's partitions.

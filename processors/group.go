@@ -167,6 +167,7 @@ func (g *group) env(ctx goka.Context, st *store.Store) (*mapping.Env, error) {
 			err := st.ScanWaiting(prefix, "", 1, func(string, store.Waiting) bool { found = true; return false })
 			return found || err != nil // a scan that fails here fails again where it can be reported
 		},
+		Personal: g.b.cfg.Personal,
 	}, nil
 }
 

@@ -45,6 +45,10 @@ func (in *intake) record(ctx goka.Context, value any) {
 			return
 		}
 	}
+	if err := in.b.cfg.Personal.Seal(out.Key, out.Input.GetOrder()); err != nil {
+		in.giveUp(ctx, err)
+		return
+	}
 	in.b.metrics.intake(in.stream, out)
 	ctx.Emit(in.b.topics.internal(in.stream), out.Key, marshal(out.Input))
 	if rejected != nil {

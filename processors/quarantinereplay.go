@@ -159,6 +159,10 @@ func (r *replayer) batch(ctx context.Context, batch []*Quarantined) error {
 		if !results[i].Done() || r.o.DryRun {
 			continue
 		}
+		if err := r.cfg.Personal.Seal(in.Key, in.Input.GetOrder()); err != nil {
+			inputs.wait()
+			return err
+		}
 		if err := r.pace(ctx); err != nil {
 			inputs.wait()
 			return err

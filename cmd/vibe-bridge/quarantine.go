@@ -173,7 +173,11 @@ func quarantineConfig(a *app, path string, cmd *cobra.Command, withRules bool) (
 	if err != nil {
 		return processors.Config{}, err
 	}
-	return bridgeConfig(c)
+	cfg, err := bridgeConfig(c)
+	if err != nil {
+		return processors.Config{}, err
+	}
+	return withKeys(cfg, c)
 }
 
 // bindQuarantine adds what all commands of the group have.

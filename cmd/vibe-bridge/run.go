@@ -85,6 +85,9 @@ func (o *runOptions) run(ctx context.Context, a *app, c config.Config) error {
 	if err != nil {
 		return err
 	}
+	if cfg, err = withKeys(cfg, c); err != nil {
+		return err
+	}
 	cfg.Log, cfg.AcceptForeignOffsets, cfg.Version = log, o.acceptResets, currentVersion().identified()
 	bridge, err := processors.NewSupervisor(cfg)
 	if err != nil {

@@ -75,6 +75,8 @@ type Config struct {
 	// commit before its connections are cut.
 	StopTimeout time.Duration
 
+	Encryption Encryption
+
 	HTTP    HTTP
 	Log     Log
 	Topics  Topics
@@ -101,6 +103,12 @@ type Quarantine struct {
 	MaxShare   float64 // 0 or 1: never
 	Window     time.Duration
 	MinRecords int
+}
+
+// Encryption is that of personal texts in internal topics, tables and local state.
+type Encryption struct {
+	// KeysFile has the keys, see internal/seal. "": they rest as they are.
+	KeysFile string
 }
 
 // HTTP is the listener of health, metrics and the console.

@@ -91,6 +91,8 @@ var keys = func() []key {
 			field: func(c *Config) any { return &c.SessionTimeout }},
 		{path: "stop_timeout", usage: "how long an instance that ends waits for acknowledgements",
 			field: func(c *Config) any { return &c.StopTimeout }},
+		{path: "encryption.keys_file", usage: "file with the keys that encrypt personal texts in internal topics and tables; empty: they rest as they are",
+			field: func(c *Config) any { return &c.Encryption.KeysFile }},
 		{path: "http.listen", common: true, usage: "address of health, metrics and the console; empty: off",
 			field: func(c *Config) any { return &c.HTTP.Listen }},
 		{path: "http.advertise", usage: "URL under which other instances reach this one; empty: that of http.listen",

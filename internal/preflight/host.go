@@ -14,6 +14,7 @@ import (
 
 	"github.com/ticketscloud/vibe-bridge/directory"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
+	"github.com/ticketscloud/vibe-bridge/internal/seal"
 )
 
 const (
@@ -49,16 +50,7 @@ func (r *run) credentials() {
 				continue
 			}
 			found = true
-			of := c.name + ".security." + secret.key
-			info, err := os.Stat(secret.path)
-			switch {
-			case err != nil:
-				r.fail("credentials", of, err.Error(), "put the file there, readable for the user of the bridge")
-			case info.Mode().Perm()&0o007 != 0:
-				r.warn("credentials", of, fmt.Sprintf("%s can be read by every user of this machine (mode %04o)", secret.path, info.Mode().Perm()), "chmod 0400, or 0440 with a group of the bridge's own")
-			default:
-				r.ok("credentials", of, "%s, mode %04o", secret.path, info.Mode().Perm())
-			}
+			r.secret("credentials", c.name+".security."+secret.key, secret.path)
 		}
 		for _, file := range []struct{ key, path string }{{"tls.ca_file", s.TLS.CAFile}, {"tls.cert_file", s.TLS.CertFile}} {
 			if file.path != "" {
@@ -72,6 +64,34 @@ func (r *run) credentials() {
 	}
 	if !found {
 		r.ok("credentials", "all clusters", "no files")
+	}
+}
+
+// secret looks at who may read a file.
+func (r *run) secret(check, of, path string) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		r.fail(check, of, err.Error(), "put the file there, readable for the user of the bridge")
+	case info.Mode().Perm()&0o007 != 0:
+		r.warn(check, of, fmt.Sprintf("%s can be read by every user of this machine (mode %04o)", path, info.Mode().Perm()), "chmod 0400, or 0440 with a group of the bridge's own")
+	default:
+		r.ok(check, of, "%s, mode %04o", path, info.Mode().Perm())
+	}
+}
+
+// keys looks at the file with the keys of personal texts.
+func (r *run) keys() {
+	path := r.Config.Encryption.KeysFile
+	if path == "" {
+		return
+	}
+	const of = "encryption.keys_file"
+	r.secret("encryption", of, path)
+	if keys, err := seal.Load(path); err == nil {
+		r.ok("encryption", of, "key %s seals", keys.Sealing())
+	} else if !errors.Is(err, fs.ErrNotExist) { // that is said
+		r.fail("encryption", of, err.Error(), "correct the file; docs/security.md says what is in it")
 	}
 }
 

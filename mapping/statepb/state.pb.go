@@ -136,7 +136,7 @@ func (x Loop_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Loop_Kind.Descriptor instead.
 func (Loop_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{14, 0}
+	return file_statepb_state_proto_rawDescGZIP(), []int{16, 0}
 }
 
 // Source is the position of a legacy record and its append or create time.
@@ -725,13 +725,16 @@ func (x *Ticket) GetNominal() int64 {
 }
 
 type OrderFacts struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Event         string                 `protobuf:"bytes,2,opt,name=event,proto3" json:"event,omitempty"`
-	Number        int64                  `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"`
-	Org           string                 `protobuf:"bytes,4,opt,name=org,proto3" json:"org,omitempty"`
-	Customer      *Customer              `protobuf:"bytes,5,opt,name=customer,proto3" json:"customer,omitempty"`
-	Tickets       []*Ticket              `protobuf:"bytes,6,rep,name=tickets,proto3" json:"tickets,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Id       string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Event    string                 `protobuf:"bytes,2,opt,name=event,proto3" json:"event,omitempty"`
+	Number   int64                  `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"`
+	Org      string                 `protobuf:"bytes,4,opt,name=org,proto3" json:"org,omitempty"`
+	Customer *Customer              `protobuf:"bytes,5,opt,name=customer,proto3" json:"customer,omitempty"`
+	Tickets  []*Ticket              `protobuf:"bytes,6,rep,name=tickets,proto3" json:"tickets,omitempty"`
+	// Where personal texts are encrypted at rest: all of customer, and barcode and serial
+	// of tickets, which are empty then.
+	Sealed        *Sealed `protobuf:"bytes,7,opt,name=sealed,proto3" json:"sealed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -808,6 +811,119 @@ func (x *OrderFacts) GetTickets() []*Ticket {
 	return nil
 }
 
+func (x *OrderFacts) GetSealed() *Sealed {
+	if x != nil {
+		return x.Sealed
+	}
+	return nil
+}
+
+// Sealed is an encrypted Personal, see internal/seal.
+type Sealed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`   // id of the key
+	Text          []byte                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"` // nonce, then ciphertext with tag
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sealed) Reset() {
+	*x = Sealed{}
+	mi := &file_statepb_state_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sealed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sealed) ProtoMessage() {}
+
+func (x *Sealed) ProtoReflect() protoreflect.Message {
+	mi := &file_statepb_state_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sealed.ProtoReflect.Descriptor instead.
+func (*Sealed) Descriptor() ([]byte, []int) {
+	return file_statepb_state_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Sealed) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Sealed) GetText() []byte {
+	if x != nil {
+		return x.Text
+	}
+	return nil
+}
+
+// Personal are the personal texts of an order.
+type Personal struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Customer      *Customer              `protobuf:"bytes,1,opt,name=customer,proto3" json:"customer,omitempty"`
+	Tickets       []*Personal_Ticket     `protobuf:"bytes,2,rep,name=tickets,proto3" json:"tickets,omitempty"` // in the order of OrderFacts.tickets
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Personal) Reset() {
+	*x = Personal{}
+	mi := &file_statepb_state_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Personal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Personal) ProtoMessage() {}
+
+func (x *Personal) ProtoReflect() protoreflect.Message {
+	mi := &file_statepb_state_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Personal.ProtoReflect.Descriptor instead.
+func (*Personal) Descriptor() ([]byte, []int) {
+	return file_statepb_state_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Personal) GetCustomer() *Customer {
+	if x != nil {
+		return x.Customer
+	}
+	return nil
+}
+
+func (x *Personal) GetTickets() []*Personal_Ticket {
+	if x != nil {
+		return x.Tickets
+	}
+	return nil
+}
+
 type RefundFacts struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -820,7 +936,7 @@ type RefundFacts struct {
 
 func (x *RefundFacts) Reset() {
 	*x = RefundFacts{}
-	mi := &file_statepb_state_proto_msgTypes[8]
+	mi := &file_statepb_state_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -832,7 +948,7 @@ func (x *RefundFacts) String() string {
 func (*RefundFacts) ProtoMessage() {}
 
 func (x *RefundFacts) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[8]
+	mi := &file_statepb_state_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -845,7 +961,7 @@ func (x *RefundFacts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefundFacts.ProtoReflect.Descriptor instead.
 func (*RefundFacts) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{8}
+	return file_statepb_state_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RefundFacts) GetId() string {
@@ -889,7 +1005,7 @@ type Note struct {
 
 func (x *Note) Reset() {
 	*x = Note{}
-	mi := &file_statepb_state_proto_msgTypes[9]
+	mi := &file_statepb_state_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -901,7 +1017,7 @@ func (x *Note) String() string {
 func (*Note) ProtoMessage() {}
 
 func (x *Note) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[9]
+	mi := &file_statepb_state_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -914,7 +1030,7 @@ func (x *Note) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Note.ProtoReflect.Descriptor instead.
 func (*Note) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{9}
+	return file_statepb_state_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Note) GetSkipped() string {
@@ -960,7 +1076,7 @@ type Input struct {
 
 func (x *Input) Reset() {
 	*x = Input{}
-	mi := &file_statepb_state_proto_msgTypes[10]
+	mi := &file_statepb_state_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -972,7 +1088,7 @@ func (x *Input) String() string {
 func (*Input) ProtoMessage() {}
 
 func (x *Input) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[10]
+	mi := &file_statepb_state_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -985,7 +1101,7 @@ func (x *Input) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input.ProtoReflect.Descriptor instead.
 func (*Input) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{10}
+	return file_statepb_state_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Input) GetSource() *Source {
@@ -1106,7 +1222,7 @@ type Replay struct {
 
 func (x *Replay) Reset() {
 	*x = Replay{}
-	mi := &file_statepb_state_proto_msgTypes[11]
+	mi := &file_statepb_state_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1118,7 +1234,7 @@ func (x *Replay) String() string {
 func (*Replay) ProtoMessage() {}
 
 func (x *Replay) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[11]
+	mi := &file_statepb_state_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1131,7 +1247,7 @@ func (x *Replay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replay.ProtoReflect.Descriptor instead.
 func (*Replay) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{11}
+	return file_statepb_state_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Replay) GetStage() string {
@@ -1159,7 +1275,7 @@ type Membership struct {
 
 func (x *Membership) Reset() {
 	*x = Membership{}
-	mi := &file_statepb_state_proto_msgTypes[12]
+	mi := &file_statepb_state_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1171,7 +1287,7 @@ func (x *Membership) String() string {
 func (*Membership) ProtoMessage() {}
 
 func (x *Membership) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[12]
+	mi := &file_statepb_state_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1184,7 +1300,7 @@ func (x *Membership) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Membership.ProtoReflect.Descriptor instead.
 func (*Membership) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{12}
+	return file_statepb_state_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Membership) GetEvent() string {
@@ -1212,7 +1328,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_statepb_state_proto_msgTypes[13]
+	mi := &file_statepb_state_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1224,7 +1340,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[13]
+	mi := &file_statepb_state_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1237,7 +1353,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{13}
+	return file_statepb_state_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Answer) GetOrganizer() *OrganizerFacts {
@@ -1266,7 +1382,7 @@ type Loop struct {
 
 func (x *Loop) Reset() {
 	*x = Loop{}
-	mi := &file_statepb_state_proto_msgTypes[14]
+	mi := &file_statepb_state_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1278,7 +1394,7 @@ func (x *Loop) String() string {
 func (*Loop) ProtoMessage() {}
 
 func (x *Loop) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[14]
+	mi := &file_statepb_state_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1291,7 +1407,7 @@ func (x *Loop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Loop.ProtoReflect.Descriptor instead.
 func (*Loop) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{14}
+	return file_statepb_state_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Loop) GetKind() Loop_Kind {
@@ -1326,7 +1442,7 @@ type Cause struct {
 
 func (x *Cause) Reset() {
 	*x = Cause{}
-	mi := &file_statepb_state_proto_msgTypes[15]
+	mi := &file_statepb_state_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1338,7 +1454,7 @@ func (x *Cause) String() string {
 func (*Cause) ProtoMessage() {}
 
 func (x *Cause) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[15]
+	mi := &file_statepb_state_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1351,7 +1467,7 @@ func (x *Cause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cause.ProtoReflect.Descriptor instead.
 func (*Cause) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{15}
+	return file_statepb_state_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Cause) GetTopic() int32 {
@@ -1380,7 +1496,7 @@ type Claim struct {
 
 func (x *Claim) Reset() {
 	*x = Claim{}
-	mi := &file_statepb_state_proto_msgTypes[16]
+	mi := &file_statepb_state_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1392,7 +1508,7 @@ func (x *Claim) String() string {
 func (*Claim) ProtoMessage() {}
 
 func (x *Claim) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[16]
+	mi := &file_statepb_state_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1405,7 +1521,7 @@ func (x *Claim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Claim.ProtoReflect.Descriptor instead.
 func (*Claim) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{16}
+	return file_statepb_state_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Claim) GetDigest() uint64 {
@@ -1434,7 +1550,7 @@ type Wait struct {
 
 func (x *Wait) Reset() {
 	*x = Wait{}
-	mi := &file_statepb_state_proto_msgTypes[17]
+	mi := &file_statepb_state_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1446,7 +1562,7 @@ func (x *Wait) String() string {
 func (*Wait) ProtoMessage() {}
 
 func (x *Wait) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[17]
+	mi := &file_statepb_state_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1459,7 +1575,7 @@ func (x *Wait) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Wait.ProtoReflect.Descriptor instead.
 func (*Wait) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{17}
+	return file_statepb_state_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Wait) GetReason() int32 {
@@ -1493,7 +1609,7 @@ type Tally struct {
 
 func (x *Tally) Reset() {
 	*x = Tally{}
-	mi := &file_statepb_state_proto_msgTypes[18]
+	mi := &file_statepb_state_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1505,7 +1621,7 @@ func (x *Tally) String() string {
 func (*Tally) ProtoMessage() {}
 
 func (x *Tally) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[18]
+	mi := &file_statepb_state_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1518,7 +1634,7 @@ func (x *Tally) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tally.ProtoReflect.Descriptor instead.
 func (*Tally) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{18}
+	return file_statepb_state_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Tally) GetReason() string {
@@ -1553,7 +1669,7 @@ type Tallies struct {
 
 func (x *Tallies) Reset() {
 	*x = Tallies{}
-	mi := &file_statepb_state_proto_msgTypes[19]
+	mi := &file_statepb_state_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1565,7 +1681,7 @@ func (x *Tallies) String() string {
 func (*Tallies) ProtoMessage() {}
 
 func (x *Tallies) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[19]
+	mi := &file_statepb_state_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1578,7 +1694,7 @@ func (x *Tallies) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tallies.ProtoReflect.Descriptor instead.
 func (*Tallies) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{19}
+	return file_statepb_state_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Tallies) GetEmitted() uint64 {
@@ -1648,7 +1764,7 @@ type Seen struct {
 
 func (x *Seen) Reset() {
 	*x = Seen{}
-	mi := &file_statepb_state_proto_msgTypes[20]
+	mi := &file_statepb_state_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1660,7 +1776,7 @@ func (x *Seen) String() string {
 func (*Seen) ProtoMessage() {}
 
 func (x *Seen) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[20]
+	mi := &file_statepb_state_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1673,7 +1789,7 @@ func (x *Seen) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Seen.ProtoReflect.Descriptor instead.
 func (*Seen) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{20}
+	return file_statepb_state_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Seen) GetPartition() int32 {
@@ -1729,7 +1845,7 @@ type Offsets struct {
 
 func (x *Offsets) Reset() {
 	*x = Offsets{}
-	mi := &file_statepb_state_proto_msgTypes[21]
+	mi := &file_statepb_state_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1741,7 +1857,7 @@ func (x *Offsets) String() string {
 func (*Offsets) ProtoMessage() {}
 
 func (x *Offsets) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[21]
+	mi := &file_statepb_state_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1754,7 +1870,7 @@ func (x *Offsets) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Offsets.ProtoReflect.Descriptor instead.
 func (*Offsets) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{21}
+	return file_statepb_state_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Offsets) GetReason() string {
@@ -1784,7 +1900,7 @@ type Rejection struct {
 
 func (x *Rejection) Reset() {
 	*x = Rejection{}
-	mi := &file_statepb_state_proto_msgTypes[22]
+	mi := &file_statepb_state_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1796,7 +1912,7 @@ func (x *Rejection) String() string {
 func (*Rejection) ProtoMessage() {}
 
 func (x *Rejection) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[22]
+	mi := &file_statepb_state_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1809,7 +1925,7 @@ func (x *Rejection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rejection.ProtoReflect.Descriptor instead.
 func (*Rejection) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{22}
+	return file_statepb_state_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Rejection) GetSource() *Source {
@@ -1858,7 +1974,7 @@ type Entity struct {
 
 func (x *Entity) Reset() {
 	*x = Entity{}
-	mi := &file_statepb_state_proto_msgTypes[23]
+	mi := &file_statepb_state_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1870,7 +1986,7 @@ func (x *Entity) String() string {
 func (*Entity) ProtoMessage() {}
 
 func (x *Entity) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[23]
+	mi := &file_statepb_state_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1883,7 +1999,7 @@ func (x *Entity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Entity.ProtoReflect.Descriptor instead.
 func (*Entity) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{23}
+	return file_statepb_state_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Entity) GetSource() *Source {
@@ -1993,7 +2109,7 @@ type EventState struct {
 
 func (x *EventState) Reset() {
 	*x = EventState{}
-	mi := &file_statepb_state_proto_msgTypes[24]
+	mi := &file_statepb_state_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2005,7 +2121,7 @@ func (x *EventState) String() string {
 func (*EventState) ProtoMessage() {}
 
 func (x *EventState) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[24]
+	mi := &file_statepb_state_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2018,7 +2134,7 @@ func (x *EventState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventState.ProtoReflect.Descriptor instead.
 func (*EventState) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{24}
+	return file_statepb_state_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *EventState) GetEntity() *Entity {
@@ -2075,7 +2191,7 @@ type OrderState struct {
 
 func (x *OrderState) Reset() {
 	*x = OrderState{}
-	mi := &file_statepb_state_proto_msgTypes[25]
+	mi := &file_statepb_state_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2087,7 +2203,7 @@ func (x *OrderState) String() string {
 func (*OrderState) ProtoMessage() {}
 
 func (x *OrderState) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[25]
+	mi := &file_statepb_state_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2100,7 +2216,7 @@ func (x *OrderState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderState.ProtoReflect.Descriptor instead.
 func (*OrderState) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{25}
+	return file_statepb_state_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *OrderState) GetEntity() *Entity {
@@ -2142,7 +2258,7 @@ type RefundState struct {
 
 func (x *RefundState) Reset() {
 	*x = RefundState{}
-	mi := &file_statepb_state_proto_msgTypes[26]
+	mi := &file_statepb_state_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2154,7 +2270,7 @@ func (x *RefundState) String() string {
 func (*RefundState) ProtoMessage() {}
 
 func (x *RefundState) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[26]
+	mi := &file_statepb_state_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2167,7 +2283,7 @@ func (x *RefundState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefundState.ProtoReflect.Descriptor instead.
 func (*RefundState) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{26}
+	return file_statepb_state_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *RefundState) GetEntity() *Entity {
@@ -2202,7 +2318,7 @@ type OrganizerState struct {
 
 func (x *OrganizerState) Reset() {
 	*x = OrganizerState{}
-	mi := &file_statepb_state_proto_msgTypes[27]
+	mi := &file_statepb_state_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2214,7 +2330,7 @@ func (x *OrganizerState) String() string {
 func (*OrganizerState) ProtoMessage() {}
 
 func (x *OrganizerState) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[27]
+	mi := &file_statepb_state_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2227,7 +2343,7 @@ func (x *OrganizerState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrganizerState.ProtoReflect.Descriptor instead.
 func (*OrganizerState) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{27}
+	return file_statepb_state_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *OrganizerState) GetEntity() *Entity {
@@ -2257,7 +2373,7 @@ type MemberState struct {
 
 func (x *MemberState) Reset() {
 	*x = MemberState{}
-	mi := &file_statepb_state_proto_msgTypes[28]
+	mi := &file_statepb_state_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2269,7 +2385,7 @@ func (x *MemberState) String() string {
 func (*MemberState) ProtoMessage() {}
 
 func (x *MemberState) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[28]
+	mi := &file_statepb_state_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2282,7 +2398,7 @@ func (x *MemberState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberState.ProtoReflect.Descriptor instead.
 func (*MemberState) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{28}
+	return file_statepb_state_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *MemberState) GetWritten() *Cause {
@@ -2316,7 +2432,7 @@ type LedgerState struct {
 
 func (x *LedgerState) Reset() {
 	*x = LedgerState{}
-	mi := &file_statepb_state_proto_msgTypes[29]
+	mi := &file_statepb_state_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2328,7 +2444,7 @@ func (x *LedgerState) String() string {
 func (*LedgerState) ProtoMessage() {}
 
 func (x *LedgerState) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[29]
+	mi := &file_statepb_state_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2341,7 +2457,7 @@ func (x *LedgerState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerState.ProtoReflect.Descriptor instead.
 func (*LedgerState) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{29}
+	return file_statepb_state_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *LedgerState) GetEntity() *Entity {
@@ -2363,7 +2479,7 @@ type SessionState struct {
 
 func (x *SessionState) Reset() {
 	*x = SessionState{}
-	mi := &file_statepb_state_proto_msgTypes[30]
+	mi := &file_statepb_state_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2375,7 +2491,7 @@ func (x *SessionState) String() string {
 func (*SessionState) ProtoMessage() {}
 
 func (x *SessionState) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[30]
+	mi := &file_statepb_state_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2388,7 +2504,7 @@ func (x *SessionState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionState.ProtoReflect.Descriptor instead.
 func (*SessionState) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{30}
+	return file_statepb_state_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *SessionState) GetGeneration() int32 {
@@ -2417,7 +2533,7 @@ type Row struct {
 
 func (x *Row) Reset() {
 	*x = Row{}
-	mi := &file_statepb_state_proto_msgTypes[31]
+	mi := &file_statepb_state_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2429,7 +2545,7 @@ func (x *Row) String() string {
 func (*Row) ProtoMessage() {}
 
 func (x *Row) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[31]
+	mi := &file_statepb_state_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2442,7 +2558,7 @@ func (x *Row) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Row.ProtoReflect.Descriptor instead.
 func (*Row) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{31}
+	return file_statepb_state_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Row) GetState() isRow_State {
@@ -2561,6 +2677,58 @@ func (*Row_Ledger) isRow_State() {}
 
 func (*Row_Session) isRow_State() {}
 
+type Personal_Ticket struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Barcode       string                 `protobuf:"bytes,1,opt,name=barcode,proto3" json:"barcode,omitempty"`
+	Serial        string                 `protobuf:"bytes,2,opt,name=serial,proto3" json:"serial,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Personal_Ticket) Reset() {
+	*x = Personal_Ticket{}
+	mi := &file_statepb_state_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Personal_Ticket) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Personal_Ticket) ProtoMessage() {}
+
+func (x *Personal_Ticket) ProtoReflect() protoreflect.Message {
+	mi := &file_statepb_state_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Personal_Ticket.ProtoReflect.Descriptor instead.
+func (*Personal_Ticket) Descriptor() ([]byte, []int) {
+	return file_statepb_state_proto_rawDescGZIP(), []int{9, 0}
+}
+
+func (x *Personal_Ticket) GetBarcode() string {
+	if x != nil {
+		return x.Barcode
+	}
+	return ""
+}
+
+func (x *Personal_Ticket) GetSerial() string {
+	if x != nil {
+		return x.Serial
+	}
+	return ""
+}
+
 var File_statepb_state_proto protoreflect.FileDescriptor
 
 const file_statepb_state_proto_rawDesc = "" +
@@ -2617,7 +2785,7 @@ const file_statepb_state_proto_rawDesc = "" +
 	"\x03row\x18\x05 \x01(\tR\x03row\x12\x12\n" +
 	"\x04seat\x18\x06 \x01(\tR\x04seat\x12\x10\n" +
 	"\x03set\x18\a \x01(\tR\x03set\x12\x18\n" +
-	"\anominal\x18\b \x01(\x03R\anominal\"\xce\x01\n" +
+	"\anominal\x18\b \x01(\x03R\anominal\"\x83\x02\n" +
 	"\n" +
 	"OrderFacts\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
@@ -2625,7 +2793,17 @@ const file_statepb_state_proto_rawDesc = "" +
 	"\x06number\x18\x03 \x01(\x03R\x06number\x12\x10\n" +
 	"\x03org\x18\x04 \x01(\tR\x03org\x129\n" +
 	"\bcustomer\x18\x05 \x01(\v2\x1d.vibebridge.state.v1.CustomerR\bcustomer\x125\n" +
-	"\atickets\x18\x06 \x03(\v2\x1b.vibebridge.state.v1.TicketR\atickets\"h\n" +
+	"\atickets\x18\x06 \x03(\v2\x1b.vibebridge.state.v1.TicketR\atickets\x123\n" +
+	"\x06sealed\x18\a \x01(\v2\x1b.vibebridge.state.v1.SealedR\x06sealed\".\n" +
+	"\x06Sealed\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\fR\x04text\"\xc1\x01\n" +
+	"\bPersonal\x129\n" +
+	"\bcustomer\x18\x01 \x01(\v2\x1d.vibebridge.state.v1.CustomerR\bcustomer\x12>\n" +
+	"\atickets\x18\x02 \x03(\v2$.vibebridge.state.v1.Personal.TicketR\atickets\x1a:\n" +
+	"\x06Ticket\x12\x18\n" +
+	"\abarcode\x18\x01 \x01(\tR\abarcode\x12\x16\n" +
+	"\x06serial\x18\x02 \x01(\tR\x06serial\"h\n" +
 	"\vRefundFacts\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05order\x18\x02 \x01(\tR\x05order\x12\x14\n" +
@@ -2788,42 +2966,45 @@ func file_statepb_state_proto_rawDescGZIP() []byte {
 }
 
 var file_statepb_state_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_statepb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_statepb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_statepb_state_proto_goTypes = []any{
-	(Disposition)(0),       // 0: vibebridge.state.v1.Disposition
-	(Loop_Kind)(0),         // 1: vibebridge.state.v1.Loop.Kind
-	(*Source)(nil),         // 2: vibebridge.state.v1.Source
-	(*Legal)(nil),          // 3: vibebridge.state.v1.Legal
-	(*OrganizerFacts)(nil), // 4: vibebridge.state.v1.OrganizerFacts
-	(*TicketSet)(nil),      // 5: vibebridge.state.v1.TicketSet
-	(*EventFacts)(nil),     // 6: vibebridge.state.v1.EventFacts
-	(*Customer)(nil),       // 7: vibebridge.state.v1.Customer
-	(*Ticket)(nil),         // 8: vibebridge.state.v1.Ticket
-	(*OrderFacts)(nil),     // 9: vibebridge.state.v1.OrderFacts
-	(*RefundFacts)(nil),    // 10: vibebridge.state.v1.RefundFacts
-	(*Note)(nil),           // 11: vibebridge.state.v1.Note
-	(*Input)(nil),          // 12: vibebridge.state.v1.Input
-	(*Replay)(nil),         // 13: vibebridge.state.v1.Replay
-	(*Membership)(nil),     // 14: vibebridge.state.v1.Membership
-	(*Answer)(nil),         // 15: vibebridge.state.v1.Answer
-	(*Loop)(nil),           // 16: vibebridge.state.v1.Loop
-	(*Cause)(nil),          // 17: vibebridge.state.v1.Cause
-	(*Claim)(nil),          // 18: vibebridge.state.v1.Claim
-	(*Wait)(nil),           // 19: vibebridge.state.v1.Wait
-	(*Tally)(nil),          // 20: vibebridge.state.v1.Tally
-	(*Tallies)(nil),        // 21: vibebridge.state.v1.Tallies
-	(*Seen)(nil),           // 22: vibebridge.state.v1.Seen
-	(*Offsets)(nil),        // 23: vibebridge.state.v1.Offsets
-	(*Rejection)(nil),      // 24: vibebridge.state.v1.Rejection
-	(*Entity)(nil),         // 25: vibebridge.state.v1.Entity
-	(*EventState)(nil),     // 26: vibebridge.state.v1.EventState
-	(*OrderState)(nil),     // 27: vibebridge.state.v1.OrderState
-	(*RefundState)(nil),    // 28: vibebridge.state.v1.RefundState
-	(*OrganizerState)(nil), // 29: vibebridge.state.v1.OrganizerState
-	(*MemberState)(nil),    // 30: vibebridge.state.v1.MemberState
-	(*LedgerState)(nil),    // 31: vibebridge.state.v1.LedgerState
-	(*SessionState)(nil),   // 32: vibebridge.state.v1.SessionState
-	(*Row)(nil),            // 33: vibebridge.state.v1.Row
+	(Disposition)(0),        // 0: vibebridge.state.v1.Disposition
+	(Loop_Kind)(0),          // 1: vibebridge.state.v1.Loop.Kind
+	(*Source)(nil),          // 2: vibebridge.state.v1.Source
+	(*Legal)(nil),           // 3: vibebridge.state.v1.Legal
+	(*OrganizerFacts)(nil),  // 4: vibebridge.state.v1.OrganizerFacts
+	(*TicketSet)(nil),       // 5: vibebridge.state.v1.TicketSet
+	(*EventFacts)(nil),      // 6: vibebridge.state.v1.EventFacts
+	(*Customer)(nil),        // 7: vibebridge.state.v1.Customer
+	(*Ticket)(nil),          // 8: vibebridge.state.v1.Ticket
+	(*OrderFacts)(nil),      // 9: vibebridge.state.v1.OrderFacts
+	(*Sealed)(nil),          // 10: vibebridge.state.v1.Sealed
+	(*Personal)(nil),        // 11: vibebridge.state.v1.Personal
+	(*RefundFacts)(nil),     // 12: vibebridge.state.v1.RefundFacts
+	(*Note)(nil),            // 13: vibebridge.state.v1.Note
+	(*Input)(nil),           // 14: vibebridge.state.v1.Input
+	(*Replay)(nil),          // 15: vibebridge.state.v1.Replay
+	(*Membership)(nil),      // 16: vibebridge.state.v1.Membership
+	(*Answer)(nil),          // 17: vibebridge.state.v1.Answer
+	(*Loop)(nil),            // 18: vibebridge.state.v1.Loop
+	(*Cause)(nil),           // 19: vibebridge.state.v1.Cause
+	(*Claim)(nil),           // 20: vibebridge.state.v1.Claim
+	(*Wait)(nil),            // 21: vibebridge.state.v1.Wait
+	(*Tally)(nil),           // 22: vibebridge.state.v1.Tally
+	(*Tallies)(nil),         // 23: vibebridge.state.v1.Tallies
+	(*Seen)(nil),            // 24: vibebridge.state.v1.Seen
+	(*Offsets)(nil),         // 25: vibebridge.state.v1.Offsets
+	(*Rejection)(nil),       // 26: vibebridge.state.v1.Rejection
+	(*Entity)(nil),          // 27: vibebridge.state.v1.Entity
+	(*EventState)(nil),      // 28: vibebridge.state.v1.EventState
+	(*OrderState)(nil),      // 29: vibebridge.state.v1.OrderState
+	(*RefundState)(nil),     // 30: vibebridge.state.v1.RefundState
+	(*OrganizerState)(nil),  // 31: vibebridge.state.v1.OrganizerState
+	(*MemberState)(nil),     // 32: vibebridge.state.v1.MemberState
+	(*LedgerState)(nil),     // 33: vibebridge.state.v1.LedgerState
+	(*SessionState)(nil),    // 34: vibebridge.state.v1.SessionState
+	(*Row)(nil),             // 35: vibebridge.state.v1.Row
+	(*Personal_Ticket)(nil), // 36: vibebridge.state.v1.Personal.Ticket
 }
 var file_statepb_state_proto_depIdxs = []int32{
 	3,  // 0: vibebridge.state.v1.OrganizerFacts.legal:type_name -> vibebridge.state.v1.Legal
@@ -2831,60 +3012,63 @@ var file_statepb_state_proto_depIdxs = []int32{
 	5,  // 2: vibebridge.state.v1.EventFacts.sets:type_name -> vibebridge.state.v1.TicketSet
 	7,  // 3: vibebridge.state.v1.OrderFacts.customer:type_name -> vibebridge.state.v1.Customer
 	8,  // 4: vibebridge.state.v1.OrderFacts.tickets:type_name -> vibebridge.state.v1.Ticket
-	2,  // 5: vibebridge.state.v1.Input.source:type_name -> vibebridge.state.v1.Source
-	6,  // 6: vibebridge.state.v1.Input.event:type_name -> vibebridge.state.v1.EventFacts
-	9,  // 7: vibebridge.state.v1.Input.order:type_name -> vibebridge.state.v1.OrderFacts
-	10, // 8: vibebridge.state.v1.Input.refund:type_name -> vibebridge.state.v1.RefundFacts
-	4,  // 9: vibebridge.state.v1.Input.organizer:type_name -> vibebridge.state.v1.OrganizerFacts
-	11, // 10: vibebridge.state.v1.Input.note:type_name -> vibebridge.state.v1.Note
-	13, // 11: vibebridge.state.v1.Input.replay:type_name -> vibebridge.state.v1.Replay
-	4,  // 12: vibebridge.state.v1.Answer.organizer:type_name -> vibebridge.state.v1.OrganizerFacts
-	2,  // 13: vibebridge.state.v1.Answer.source:type_name -> vibebridge.state.v1.Source
-	1,  // 14: vibebridge.state.v1.Loop.kind:type_name -> vibebridge.state.v1.Loop.Kind
-	17, // 15: vibebridge.state.v1.Claim.cause:type_name -> vibebridge.state.v1.Cause
-	20, // 16: vibebridge.state.v1.Tallies.skipped:type_name -> vibebridge.state.v1.Tally
-	20, // 17: vibebridge.state.v1.Tallies.quarantined:type_name -> vibebridge.state.v1.Tally
-	20, // 18: vibebridge.state.v1.Tallies.withdrawn:type_name -> vibebridge.state.v1.Tally
-	23, // 19: vibebridge.state.v1.Seen.quarantined:type_name -> vibebridge.state.v1.Offsets
-	2,  // 20: vibebridge.state.v1.Rejection.source:type_name -> vibebridge.state.v1.Source
-	17, // 21: vibebridge.state.v1.Rejection.cause:type_name -> vibebridge.state.v1.Cause
-	2,  // 22: vibebridge.state.v1.Entity.source:type_name -> vibebridge.state.v1.Source
-	18, // 23: vibebridge.state.v1.Entity.sent:type_name -> vibebridge.state.v1.Claim
-	18, // 24: vibebridge.state.v1.Entity.spread:type_name -> vibebridge.state.v1.Claim
-	19, // 25: vibebridge.state.v1.Entity.wait:type_name -> vibebridge.state.v1.Wait
-	0,  // 26: vibebridge.state.v1.Entity.disposition:type_name -> vibebridge.state.v1.Disposition
-	22, // 27: vibebridge.state.v1.Entity.seen:type_name -> vibebridge.state.v1.Seen
-	21, // 28: vibebridge.state.v1.Entity.tallies:type_name -> vibebridge.state.v1.Tallies
-	17, // 29: vibebridge.state.v1.Entity.written:type_name -> vibebridge.state.v1.Cause
-	2,  // 30: vibebridge.state.v1.Entity.kept_source:type_name -> vibebridge.state.v1.Source
-	24, // 31: vibebridge.state.v1.Entity.rejections:type_name -> vibebridge.state.v1.Rejection
-	25, // 32: vibebridge.state.v1.EventState.entity:type_name -> vibebridge.state.v1.Entity
-	6,  // 33: vibebridge.state.v1.EventState.facts:type_name -> vibebridge.state.v1.EventFacts
-	15, // 34: vibebridge.state.v1.EventState.organizer:type_name -> vibebridge.state.v1.Answer
-	18, // 35: vibebridge.state.v1.EventState.asked:type_name -> vibebridge.state.v1.Claim
-	6,  // 36: vibebridge.state.v1.EventState.kept:type_name -> vibebridge.state.v1.EventFacts
-	25, // 37: vibebridge.state.v1.OrderState.entity:type_name -> vibebridge.state.v1.Entity
-	9,  // 38: vibebridge.state.v1.OrderState.facts:type_name -> vibebridge.state.v1.OrderFacts
-	9,  // 39: vibebridge.state.v1.OrderState.kept:type_name -> vibebridge.state.v1.OrderFacts
-	25, // 40: vibebridge.state.v1.RefundState.entity:type_name -> vibebridge.state.v1.Entity
-	10, // 41: vibebridge.state.v1.RefundState.facts:type_name -> vibebridge.state.v1.RefundFacts
-	10, // 42: vibebridge.state.v1.RefundState.kept:type_name -> vibebridge.state.v1.RefundFacts
-	25, // 43: vibebridge.state.v1.OrganizerState.entity:type_name -> vibebridge.state.v1.Entity
-	4,  // 44: vibebridge.state.v1.OrganizerState.facts:type_name -> vibebridge.state.v1.OrganizerFacts
-	17, // 45: vibebridge.state.v1.MemberState.written:type_name -> vibebridge.state.v1.Cause
-	25, // 46: vibebridge.state.v1.LedgerState.entity:type_name -> vibebridge.state.v1.Entity
-	26, // 47: vibebridge.state.v1.Row.event:type_name -> vibebridge.state.v1.EventState
-	27, // 48: vibebridge.state.v1.Row.order:type_name -> vibebridge.state.v1.OrderState
-	28, // 49: vibebridge.state.v1.Row.refund:type_name -> vibebridge.state.v1.RefundState
-	29, // 50: vibebridge.state.v1.Row.organizer:type_name -> vibebridge.state.v1.OrganizerState
-	30, // 51: vibebridge.state.v1.Row.member:type_name -> vibebridge.state.v1.MemberState
-	31, // 52: vibebridge.state.v1.Row.ledger:type_name -> vibebridge.state.v1.LedgerState
-	32, // 53: vibebridge.state.v1.Row.session:type_name -> vibebridge.state.v1.SessionState
-	54, // [54:54] is the sub-list for method output_type
-	54, // [54:54] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	10, // 5: vibebridge.state.v1.OrderFacts.sealed:type_name -> vibebridge.state.v1.Sealed
+	7,  // 6: vibebridge.state.v1.Personal.customer:type_name -> vibebridge.state.v1.Customer
+	36, // 7: vibebridge.state.v1.Personal.tickets:type_name -> vibebridge.state.v1.Personal.Ticket
+	2,  // 8: vibebridge.state.v1.Input.source:type_name -> vibebridge.state.v1.Source
+	6,  // 9: vibebridge.state.v1.Input.event:type_name -> vibebridge.state.v1.EventFacts
+	9,  // 10: vibebridge.state.v1.Input.order:type_name -> vibebridge.state.v1.OrderFacts
+	12, // 11: vibebridge.state.v1.Input.refund:type_name -> vibebridge.state.v1.RefundFacts
+	4,  // 12: vibebridge.state.v1.Input.organizer:type_name -> vibebridge.state.v1.OrganizerFacts
+	13, // 13: vibebridge.state.v1.Input.note:type_name -> vibebridge.state.v1.Note
+	15, // 14: vibebridge.state.v1.Input.replay:type_name -> vibebridge.state.v1.Replay
+	4,  // 15: vibebridge.state.v1.Answer.organizer:type_name -> vibebridge.state.v1.OrganizerFacts
+	2,  // 16: vibebridge.state.v1.Answer.source:type_name -> vibebridge.state.v1.Source
+	1,  // 17: vibebridge.state.v1.Loop.kind:type_name -> vibebridge.state.v1.Loop.Kind
+	19, // 18: vibebridge.state.v1.Claim.cause:type_name -> vibebridge.state.v1.Cause
+	22, // 19: vibebridge.state.v1.Tallies.skipped:type_name -> vibebridge.state.v1.Tally
+	22, // 20: vibebridge.state.v1.Tallies.quarantined:type_name -> vibebridge.state.v1.Tally
+	22, // 21: vibebridge.state.v1.Tallies.withdrawn:type_name -> vibebridge.state.v1.Tally
+	25, // 22: vibebridge.state.v1.Seen.quarantined:type_name -> vibebridge.state.v1.Offsets
+	2,  // 23: vibebridge.state.v1.Rejection.source:type_name -> vibebridge.state.v1.Source
+	19, // 24: vibebridge.state.v1.Rejection.cause:type_name -> vibebridge.state.v1.Cause
+	2,  // 25: vibebridge.state.v1.Entity.source:type_name -> vibebridge.state.v1.Source
+	20, // 26: vibebridge.state.v1.Entity.sent:type_name -> vibebridge.state.v1.Claim
+	20, // 27: vibebridge.state.v1.Entity.spread:type_name -> vibebridge.state.v1.Claim
+	21, // 28: vibebridge.state.v1.Entity.wait:type_name -> vibebridge.state.v1.Wait
+	0,  // 29: vibebridge.state.v1.Entity.disposition:type_name -> vibebridge.state.v1.Disposition
+	24, // 30: vibebridge.state.v1.Entity.seen:type_name -> vibebridge.state.v1.Seen
+	23, // 31: vibebridge.state.v1.Entity.tallies:type_name -> vibebridge.state.v1.Tallies
+	19, // 32: vibebridge.state.v1.Entity.written:type_name -> vibebridge.state.v1.Cause
+	2,  // 33: vibebridge.state.v1.Entity.kept_source:type_name -> vibebridge.state.v1.Source
+	26, // 34: vibebridge.state.v1.Entity.rejections:type_name -> vibebridge.state.v1.Rejection
+	27, // 35: vibebridge.state.v1.EventState.entity:type_name -> vibebridge.state.v1.Entity
+	6,  // 36: vibebridge.state.v1.EventState.facts:type_name -> vibebridge.state.v1.EventFacts
+	17, // 37: vibebridge.state.v1.EventState.organizer:type_name -> vibebridge.state.v1.Answer
+	20, // 38: vibebridge.state.v1.EventState.asked:type_name -> vibebridge.state.v1.Claim
+	6,  // 39: vibebridge.state.v1.EventState.kept:type_name -> vibebridge.state.v1.EventFacts
+	27, // 40: vibebridge.state.v1.OrderState.entity:type_name -> vibebridge.state.v1.Entity
+	9,  // 41: vibebridge.state.v1.OrderState.facts:type_name -> vibebridge.state.v1.OrderFacts
+	9,  // 42: vibebridge.state.v1.OrderState.kept:type_name -> vibebridge.state.v1.OrderFacts
+	27, // 43: vibebridge.state.v1.RefundState.entity:type_name -> vibebridge.state.v1.Entity
+	12, // 44: vibebridge.state.v1.RefundState.facts:type_name -> vibebridge.state.v1.RefundFacts
+	12, // 45: vibebridge.state.v1.RefundState.kept:type_name -> vibebridge.state.v1.RefundFacts
+	27, // 46: vibebridge.state.v1.OrganizerState.entity:type_name -> vibebridge.state.v1.Entity
+	4,  // 47: vibebridge.state.v1.OrganizerState.facts:type_name -> vibebridge.state.v1.OrganizerFacts
+	19, // 48: vibebridge.state.v1.MemberState.written:type_name -> vibebridge.state.v1.Cause
+	27, // 49: vibebridge.state.v1.LedgerState.entity:type_name -> vibebridge.state.v1.Entity
+	28, // 50: vibebridge.state.v1.Row.event:type_name -> vibebridge.state.v1.EventState
+	29, // 51: vibebridge.state.v1.Row.order:type_name -> vibebridge.state.v1.OrderState
+	30, // 52: vibebridge.state.v1.Row.refund:type_name -> vibebridge.state.v1.RefundState
+	31, // 53: vibebridge.state.v1.Row.organizer:type_name -> vibebridge.state.v1.OrganizerState
+	32, // 54: vibebridge.state.v1.Row.member:type_name -> vibebridge.state.v1.MemberState
+	33, // 55: vibebridge.state.v1.Row.ledger:type_name -> vibebridge.state.v1.LedgerState
+	34, // 56: vibebridge.state.v1.Row.session:type_name -> vibebridge.state.v1.SessionState
+	57, // [57:57] is the sub-list for method output_type
+	57, // [57:57] is the sub-list for method input_type
+	57, // [57:57] is the sub-list for extension type_name
+	57, // [57:57] is the sub-list for extension extendee
+	0,  // [0:57] is the sub-list for field type_name
 }
 
 func init() { file_statepb_state_proto_init() }
@@ -2893,14 +3077,14 @@ func file_statepb_state_proto_init() {
 		return
 	}
 	file_statepb_state_proto_msgTypes[4].OneofWrappers = []any{}
-	file_statepb_state_proto_msgTypes[10].OneofWrappers = []any{
+	file_statepb_state_proto_msgTypes[12].OneofWrappers = []any{
 		(*Input_Event)(nil),
 		(*Input_Order)(nil),
 		(*Input_Refund)(nil),
 		(*Input_Organizer)(nil),
 		(*Input_Note)(nil),
 	}
-	file_statepb_state_proto_msgTypes[31].OneofWrappers = []any{
+	file_statepb_state_proto_msgTypes[33].OneofWrappers = []any{
 		(*Row_Event)(nil),
 		(*Row_Order)(nil),
 		(*Row_Refund)(nil),
@@ -2915,7 +3099,7 @@ func file_statepb_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_statepb_state_proto_rawDesc), len(file_statepb_state_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   32,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
