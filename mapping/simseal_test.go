@@ -40,7 +40,7 @@ func (k *simKeys) seal(key string, f *statepb.OrderFacts) error {
 }
 
 // testKeys writes a file with keys of these ids, the first of which seals, and reads it.
-func testKeys(t *testing.T, ids ...string) *seal.Keys {
+func testKeys(t testing.TB, ids ...string) *seal.Keys {
 	t.Helper()
 	var lines strings.Builder
 	for _, id := range ids {
@@ -196,5 +196,57 @@ func TestDecidingAgainSealsAnew(t *testing.T) {
 				t.Errorf("%s: written as %v", name, row)
 			}
 		}
+	}
+}
+
+// What the gate does about one order that goes out: decode the input, decide, encode the row.
+func BenchmarkOrder(b *testing.B) {
+	rules := simRules(slim.Edition1)
+	published := &statepb.Row{State: &statepb.Row_Event{Event: &statepb.EventState{
+		Entity: &statepb.Entity{Sent: &statepb.Claim{Digest: 1, Cause: &statepb.Cause{Topic: 1, Offset: 1}}, Spread: &statepb.Claim{Cause: &statepb.Cause{Topic: 1, Offset: 1}}},
+		Facts:  &statepb.EventFacts{Id: "6650a0b1c2d3e4f5a6b7c8d0", Name: "Concert", Sets: []*statepb.TicketSet{{Id: "s", Name: "Parterre"}}},
+	}}}
+	event, err := encodeRow(published)
+	if err != nil {
+		b.Fatal(err)
+	}
+	key := OrderKey("6650a0b1c2d3e4f5a6b7c8d0", "6650a0b1c2d3e4f5a6b7c8d9")
+	read := func(k string) ([]byte, error) {
+		if k == key {
+			return nil, nil
+		}
+		return event, nil
+	}
+	for name, keys := range map[string]*seal.Keys{"plain": nil, "sealed": testKeys(b, "k1")} {
+		b.Run(name, func(b *testing.B) {
+			f := &statepb.OrderFacts{
+				Id: "6650a0b1c2d3e4f5a6b7c8d9", Event: "6650a0b1c2d3e4f5a6b7c8d0",
+				Customer: &statepb.Customer{Name: "Anna Ivanova", Email: "anna@example.com", Phone: "+79000000001"},
+				Tickets:  []*statepb.Ticket{{Id: "6650a0b1c2d3e4f5a6b7c8d1", Barcode: "4600000000017", Serial: "AB", Set: "s"}},
+			}
+			env := testEnv(Cause{1, 2}, nil)
+			env.Status = func(Cause) Status { return Acked }
+			env.Settle = func(Cause) (Status, error) { return Acked, nil }
+			env.Personal = keys
+			b.ReportAllocs()
+			for b.Loop() {
+				order := proto.CloneOf(f)
+				if err := keys.Seal(key, order); err != nil {
+					b.Fatal(err)
+				}
+				input, err := proto.Marshal(&statepb.Input{Source: &statepb.Source{Offset: 1}, Body: &statepb.Input_Order{Order: order}})
+				if err != nil {
+					b.Fatal(err)
+				}
+				in := &statepb.Input{}
+				if err := proto.Unmarshal(input, in); err != nil {
+					b.Fatal(err)
+				}
+				out, err := rules.Gate(env, key, read, in)
+				if err != nil || len(out.Emits) != 1 {
+					b.Fatalf("%v, %+v", err, out)
+				}
+			}
+		})
 	}
 }

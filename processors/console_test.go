@@ -151,6 +151,7 @@ func TestConsoleOfTwoInstances(t *testing.T) {
 	kafkatest.Each(t, func(t *testing.T, target kafkatest.Target) {
 		t.Parallel()
 		w := newWorld(t, target, 4, season.Config{})
+		w.cfg.Personal = keyFile(t, "k1") // a story is told to who may see it all the same
 		said, heard := &said{}, &strings.Builder{}
 		files := config.HTTP{Listen: "127.0.0.1:0"}
 		for file, token := range map[*string]string{&files.ViewTokenFile: viewToken, &files.PersonalTokenFile: personalToken, &files.ActTokenFile: actToken} {

@@ -67,8 +67,8 @@ func staleKey(st *statepb.OrderState, sealing string) (id string, stale bool) {
 }
 
 // Renew are commands to decide again about the orders whose rows another key has sealed:
-// what is written then is sealed with the present one. Nothing is sent because of it that
-// has not changed.
+// what is written then is sealed with the present one. Slim records are sent because of
+// it only by an instance that starts while a command waits, as with any input.
 func (s SealedState) Renew() Resync {
 	var r Resync
 	for _, key := range s.stale {

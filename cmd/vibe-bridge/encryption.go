@@ -91,7 +91,9 @@ func newEncryptionRenewCommand(a *app) *cobra.Command {
 		Use:   "renew --config FILE",
 		Short: "Have the running bridge seal with the present key what another has sealed",
 		Long: `renew has the bridge write every row of the gate's table again that another key than the
-first of encryption.keys_file has sealed, or none. No slim record is sent because of it.
+first of encryption.keys_file has sealed, or none. No slim record is sent because of it,
+but for an instance that starts, or takes a partition over, while commands wait: it
+sends what they are about once more, with the same bytes.
 
 It only writes commands, to a topic of the bridge itself, and returns when they are
 acknowledged; an instance that runs, or the next that starts, carries them out. It may
