@@ -1,20 +1,19 @@
 package console
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/ticketscloud/vibe-bridge/compare/page/browser"
 	"github.com/ticketscloud/vibe-bridge/internal/config"
 )
 
@@ -25,79 +24,16 @@ var fixtureTokens = map[string]string{"view": "view-token-of-the-tests", "act": 
 // browser/console.mjs. Screenshots stay in build/screenshots. With VIBE_BRIDGE_PICTURES it takes the pictures of the
 // documentation, into that folder.
 func TestInBrowser(t *testing.T) {
-	if testing.Short() && os.Getenv("VIBE_BRIDGE_REQUIRE_BROWSER") != "1" {
-		t.Skip("the browser tests are not part of the short form: they run without -short, or with VIBE_BRIDGE_REQUIRE_BROWSER=1")
-	}
-	const shared = "../../compare/page/browser/"
-	for _, missing := range []error{found("node"), found(chromium()), have(shared + "node_modules/playwright-core/package.json")} {
-		if missing == nil {
-			continue
-		}
-		if os.Getenv("VIBE_BRIDGE_REQUIRE_BROWSER") == "1" {
-			t.Fatalf("the browser tests are required: %v (.ci/browser installs what they need)", missing)
-		}
-		t.Skipf("the browser tests are skipped: %v (.ci/browser installs what they need)", missing)
-	}
-	// go test remembers a result until a file changes that it has seen this process open.
-	for _, f := range []string{"browser/console.mjs", shared + "launch.mjs", shared + "readable.mjs", shared + "package-lock.json"} {
-		if _, err := os.ReadFile(f); err != nil {
-			t.Fatal(err)
-		}
-	}
-	folder, err := filepath.Abs("../../build/screenshots")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		t.Fatal(err)
-	}
-
+	const script = "browser/console.mjs"
+	folder := browser.Prepare(t, "../../compare/page/browser", script)
 	fix := newFixture(t)
 	about, err := json.Marshal(map[string]any{"folder": folder, "pictures": os.Getenv("VIBE_BRIDGE_PICTURES"), "only": os.Getenv("VIBE_BRIDGE_ONLY"),
 		"control": fix.control.URL, "at": fix.addresses, "tokens": fixtureTokens, "canary": canary})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	node := exec.CommandContext(ctx, "node", "browser/console.mjs", string(about))
-	var stdout, stderr bytes.Buffer
-	node.Stdout, node.Stderr = &stdout, &stderr
-	ran := node.Run()
-	done := false
-	for lines := json.NewDecoder(&stdout); lines.More(); {
-		var line struct {
-			Name, Error string
-			Done        bool
-		}
-		if err := lines.Decode(&line); err != nil {
-			t.Fatalf("%v; node: %v\n%s", err, ran, stderr.Bytes())
-		}
-		if line.Done {
-			done = true
-			continue
-		}
-		t.Run(line.Name, func(t *testing.T) {
-			if line.Error != "" {
-				t.Error(line.Error)
-			}
-		})
-	}
-	t.Logf("%s", stderr.Bytes()) // how long each took
-	if ran != nil || !done {
-		t.Fatalf("the look at the page broke off: %v\n%s", ran, stderr.Bytes())
-	}
+	browser.Run(t, 5*time.Minute, script, string(about))
 }
-
-func chromium() string {
-	if path := os.Getenv("CHROMIUM"); path != "" {
-		return path
-	}
-	return "/usr/bin/chromium"
-}
-
-func found(program string) error { _, err := exec.LookPath(program); return err }
-func have(file string) error     { _, err := os.Stat(file); return err }
 
 // fixture has a console for each made-up deployment, and one more address by which the tests look behind them.
 type fixture struct {
@@ -134,7 +70,11 @@ func (f *fixture) serve(t *testing.T, name string, conf config.HTTP) {
 		t.Fatal(err)
 	}
 	handler := server.Handler()
+	late := lateness(t)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/api/") {
+			time.Sleep(late)
+		}
 		if name == "shaky" && f.down.Load() {
 			hangUp(w)
 			return
@@ -153,6 +93,20 @@ func (f *fixture) serve(t *testing.T, name string, conf config.HTTP) {
 	if name == "shaky" {
 		source.cut = s.CloseClientConnections
 	}
+}
+
+// lateness is how long every answer of the API is held back: with VIBE_BRIDGE_LATE=300ms a check fails that asserts
+// what it has not waited for.
+func lateness(t *testing.T) time.Duration {
+	text := os.Getenv("VIBE_BRIDGE_LATE")
+	if text == "" {
+		return 0
+	}
+	late, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatalf("VIBE_BRIDGE_LATE: %v", err)
+	}
+	return late
 }
 
 func hangUp(w http.ResponseWriter) {

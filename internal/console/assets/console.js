@@ -1043,7 +1043,11 @@
       restart();
     }
   });
-  at('dialog').addEventListener('close', () => { deed = null; at('dialog').replaceChildren(); });
+  at('dialog').addEventListener('close', () => {
+    if (at('dialog').open) return; // the browser tells it a frame later, and the next one is there
+    deed = null;
+    at('dialog').replaceChildren();
+  });
   window.addEventListener('hashchange', () => {
     const had = page;
     clearTimeout(had.timer);
