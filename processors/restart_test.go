@@ -225,7 +225,9 @@ func (w *world) refused(dir string) (err error) {
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- b.Run(ctx) }()
+	ready := false
 	kafkatest.Eventually(w.t, "the instance to refuse to run", func() bool {
+		ready = ready || len(b.NotReady()) == 0
 		select {
 		case err = <-done:
 			return true
@@ -233,6 +235,9 @@ func (w *world) refused(dir string) (err error) {
 			return false
 		}
 	})
+	if ready {
+		w.t.Error("the instance was ready before it refused to run")
+	}
 	return err
 }
 

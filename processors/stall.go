@@ -116,6 +116,8 @@ func (b *Bridge) NotReady() []string {
 	var reasons []string
 	if !b.started.Load() {
 		reasons = append(reasons, "starting")
+	} else if waits := b.notJoined(); len(waits) > 0 {
+		reasons = append(reasons, "starting: groups that have not joined yet: "+strings.Join(waits, ", "))
 	}
 	if priming := b.notPrimed.Load(); priming != nil {
 		reasons = append(reasons, *priming)
@@ -125,4 +127,15 @@ func (b *Bridge) NotReady() []string {
 		reasons = append(reasons, *stalled...)
 	}
 	return reasons
+}
+
+// notJoined are the groups that have had no session yet. Only in the first one is it known that the group can go on from
+// its committed offsets: a start that is refused for them must not have looked like one that is through.
+func (b *Bridge) notJoined() (names []string) {
+	for _, g := range b.groups() {
+		if !g.tracker.HasJoined() {
+			names = append(names, string(g.name))
+		}
+	}
+	return names
 }

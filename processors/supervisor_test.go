@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -65,19 +66,31 @@ func TestSupervisorGivesUp(t *testing.T) {
 	}
 }
 
-// An instance whose groups cannot join processes nothing, and is not ready until they have.
+// An instance whose groups cannot join processes nothing, and is not ready until they have: at first it starts, and
+// later it says that it does not get on.
 func TestInstanceThatCannotJoinIsNotReady(t *testing.T) {
 	h := newHole(t, 1)
 	h.cfg.StopTimeout, h.cfg.StallAfter = stopTimeout, 2*time.Second
+	source, state := h.cfg.Topics.Groups()
+	groups := append(source, state...)
 	var joins atomic.Bool
+	var tried sync.Map
 	cluster := h.cluster()
-	cluster.ControlKey(int16(kmsg.JoinGroup), func(kmsg.Request) (kmsg.Response, error, bool) {
+	cluster.ControlKey(int16(kmsg.JoinGroup), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
+		tried.Store(r.(*kmsg.JoinGroupRequest).Group, true)
 		return nil, errors.New("the connection is cut"), !joins.Load()
 	})
 	s, in := h.supervise(t.TempDir())
-	source, state := h.cfg.Topics.Groups()
-	for _, group := range append(source, state...) {
+	kafkatest.Eventually(t, "all groups to try to join", func() bool {
+		if len(s.NotReady()) == 0 {
+			t.Fatal("the instance is ready before its groups have joined")
+		}
+		return !slices.ContainsFunc(groups, func(group string) bool { _, has := tried.Load(group); return !has })
+	})
+	want := "starting: groups that have not joined yet: " + strings.Join(groups, ", ")
+	kafkatest.Eventually(t, "the groups to be named", func() bool { return slices.Contains(s.NotReady(), want) })
+	for _, group := range groups {
 		kafkatest.Eventually(t, "a group that has not joined to be named", func() bool {
 			return slices.ContainsFunc(s.NotReady(), func(reason string) bool { return strings.HasPrefix(reason, "group "+group+" has no partitions") })
 		})

@@ -168,6 +168,9 @@ func (t *Tracker) Joined() bool {
 	return s != nil && s.Context().Err() == nil
 }
 
+// HasJoined tells whether there has been a session: its committed offsets were such that the group can go on.
+func (t *Tracker) HasJoined() bool { return t.session.Load() != nil }
+
 // Begin says that the callback of a record has started. It is the first thing
 // every callback does.
 func (t *Tracker) Begin(topic string, partition int32, offset int64) {
