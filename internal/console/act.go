@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"github.com/ticketscloud/vibe-bridge/internal/logging"
 )
 
 // What changes something.
@@ -24,11 +26,11 @@ func (s *Server) acted(do answerer) answerer {
 		result, err := do(context.WithValue(ctx, actionKey{}, what), r, v)
 		line := []any{"who", v.Name, "from", r.RemoteAddr, "path", pathOf(r), "what", short(what.text)}
 		if err != nil {
-			s.log.Warn("console: action failed", append(line, "error", err)...)
+			s.log.WarnContext(logging.Always(ctx), "console: action failed", append(line, "error", err)...)
 			return nil, err
 		}
 		text, _ := json.Marshal(result) // it is said to the viewer next
-		s.log.Info("console: action", append(line, "result", string(text))...)
+		s.log.InfoContext(logging.Always(ctx), "console: action", append(line, "result", string(text))...)
 		return result, nil
 	}
 }

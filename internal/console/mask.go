@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 
+	"github.com/ticketscloud/vibe-bridge/internal/logging"
 	"github.com/ticketscloud/vibe-bridge/internal/personal"
 )
 
@@ -22,7 +23,7 @@ func (s *Server) mask(r *http.Request, v Viewer, what string, lists ...[]Field) 
 		}
 	}
 	if shown {
-		s.log.Info("console: personal data shown", "who", v.Name, "from", r.RemoteAddr, "of", what)
+		s.log.InfoContext(logging.Always(r.Context()), "console: personal data shown", "who", v.Name, "from", r.RemoteAddr, "of", what)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/ticketscloud/vibe-bridge/internal/config"
+	"github.com/ticketscloud/vibe-bridge/internal/logging"
 )
 
 // instance is a source whose entities are a few texts.
@@ -138,7 +139,7 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-func logTo(l *lines) *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+func logTo(l *lines) *slog.Logger { return slog.New(logging.Limit(slog.NewTextHandler(l, nil))) }
 
 func serve(t *testing.T, h config.HTTP, source Source) served {
 	t.Helper()
@@ -341,6 +342,35 @@ func TestActions(t *testing.T) {
 	}
 	if strings.Contains(s.log.String(), actToken) {
 		t.Errorf("a token is in the log: %s", s.log)
+	}
+}
+
+// What somebody has done or was shown is logged each time, however often it is the same.
+func TestEachActionIsLogged(t *testing.T) {
+	source := &instance{entities: map[string]string{"0o": canaryName}}
+	s := serve(t, withTokens(t), source)
+	const times = 5
+	for range times {
+		s.do("GET", "/api/v1/orders/0o?event=0e", personalToken, "")
+		for path, body := range acts {
+			s.do("POST", path, actToken, body)
+			s.do("POST", path, actToken, "x"+body) // not JSON, or good: resume takes anything
+		}
+	}
+	source.actErr = errors.New("brokers are away")
+	for range times {
+		for path, body := range acts {
+			s.do("POST", path, actToken, body)
+		}
+	}
+	log := s.log.String()
+	for line, want := range map[string]int{
+		`msg="console: personal data shown"`: times, `msg="console: action" `: 4 * times, `msg="console: action failed"`: 5 * times,
+		`path="POST /api/v1/resync" what="event 0e" error="brokers are away"`: times,
+	} {
+		if got := strings.Count(log, line); got != want {
+			t.Errorf("%d lines with %s, want %d", got, line, want)
+		}
 	}
 }
 

@@ -40,14 +40,16 @@ const (
 // Two lines say the same when level, message and attributes are equal. Numbers and whatever else has a digit in it is
 // left aside, but in places, in what With has added, and in changes of state: what was done to one order says nothing
 // about another.
+//
+// A line that is logged with the context of Always is never held back.
 type Limiter struct {
 	next  slog.Handler
 	scope string // what With has added, as part of the key
 	held  *held
 }
 
-// places are the keys that tell where something happens, and who has done what.
-var places = map[string]bool{"topic": true, "partition": true, "group": true, "table": true, "dir": true, "who": true, "what": true}
+// places are the keys that tell where something happens.
+var places = map[string]bool{"topic": true, "partition": true, "group": true, "table": true, "dir": true}
 
 // held is shared by all handlers that With has made of one.
 type held struct {
@@ -88,9 +90,15 @@ func (l *Limiter) WithGroup(name string) slog.Handler {
 	return &Limiter{l.next.WithGroup(name), l.scope + "\x00" + name, l.held}
 }
 
+type alwaysKey struct{}
+
+// Always is a context for lines that have to be written, each of them and at once: what somebody has done, and what was
+// shown to whom. Whatever else is logged must not hide it.
+func Always(ctx context.Context) context.Context { return context.WithValue(ctx, alwaysKey{}, true) }
+
 // Handle implements slog.Handler.
 func (l *Limiter) Handle(ctx context.Context, r slog.Record) error {
-	if l.held.holds(l.keyOf(r), r, l.next) {
+	if ctx.Value(alwaysKey{}) == nil && l.held.holds(l.keyOf(r), r, l.next) {
 		return nil
 	}
 	return l.next.Handle(ctx, r)

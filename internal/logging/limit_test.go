@@ -75,15 +75,12 @@ func TestWhatDiffersIsNotHeldBack(t *testing.T) {
 			s.Warn("refused", "topic", "a1", "error", "EOF")
 			s.Warn("refused", "topic", "a1", "error", "refused")
 			s.Warn("refused again", "topic", "a1")
-			s.Warn("action failed", "who", "act", "what", "order 1")
-			s.Warn("action failed", "who", "act", "what", "order 2")
 			s.With("group", "g1").Warn("refused", "topic", "a1")
 			s.With("group", "g2").Warn("refused", "topic", "a1")
 			s.WithGroup("w").Warn("refused", "topic", "a1")
 		}
 		s.want(t, "level=WARN msg=refused topic=a1", "level=WARN msg=refused topic=a2", "level=ERROR msg=refused topic=a1",
 			"level=WARN msg=refused topic=a1 error=EOF", "level=WARN msg=refused topic=a1 error=refused", `level=WARN msg="refused again" topic=a1`,
-			`level=WARN msg="action failed" who=act what="order 1"`, `level=WARN msg="action failed" who=act what="order 2"`,
 			"level=WARN msg=refused group=g1 topic=a1", "level=WARN msg=refused group=g2 topic=a1", "level=WARN msg=refused w.topic=a1")
 	})
 }
@@ -177,4 +174,31 @@ func TestLibraries(t *testing.T) {
 	})
 	quiet := newTold(slog.LevelInfo)
 	Lines{Log: quiet.Logger, Clean: func(error) error { t.Error("formatted for nobody"); return nil }}.Print(errors.New("x"))
+}
+
+// What somebody has done is written each time, also when more is logged than is remembered.
+func TestAlwaysIsNeverHeldBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newTold(slog.LevelInfo)
+		always := Always(t.Context())
+		var want []string
+		for range 2 * changes {
+			s.InfoContext(always, "resumed", "topic", "a")
+			s.WarnContext(always, "refused", "topic", "a")
+			want = append(want, "level=INFO msg=resumed topic=a", "level=WARN msg=refused topic=a")
+		}
+		s.want(t, want...)
+		s.Warn("refused", "topic", "a") // and is none of those that count
+		s.want(t, "level=WARN msg=refused topic=a")
+		for n := range 2 * mostLines {
+			s.Info("flood", "n", n)
+			s.Error("flood", "topic", fmt.Sprint(n))
+		}
+		synctest.Wait()
+		s.b.Reset()
+		s.InfoContext(always, "resumed", "topic", "a")
+		s.want(t, "level=INFO msg=resumed topic=a")
+		Flush(s.Logger)
+		s.want(t)
+	})
 }
