@@ -52,7 +52,7 @@ func (w *world) watch(http config.HTTP, said *said, heard *strings.Builder) *wat
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	answers, err := console.New(console.Options{HTTP: http, Source: b.Console(nil), Log: cfg.Log, Metrics: promhttp.HandlerFor(b.Metrics().Registry, promhttp.HandlerOpts{})})
+	answers, err := console.New(console.Options{HTTP: http, URL: cfg.ConsoleURL, Source: b.Console(nil), Log: cfg.Log, Metrics: promhttp.HandlerFor(b.Metrics().Registry, promhttp.HandlerOpts{})})
 	if err != nil {
 		w.t.Fatal(err)
 	}

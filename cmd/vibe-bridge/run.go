@@ -227,10 +227,11 @@ func prepareConsole(ctx context.Context, listener net.Listener, c config.Config,
 	if err != nil {
 		return nil, nil, nil, nil, err
 	}
-	bridge.Advertise(c.HTTP.AdvertisedURL(reachedAt(listener)))
+	url := c.HTTP.AdvertisedURL(reachedAt(listener))
+	bridge.Advertise(url)
 	comparison, end := newComparisonSeen(ctx, c, log)
 	server, err := console.New(console.Options{
-		HTTP: c.HTTP, Source: bridge.Console(comparison), Log: log, TLS: ask, Inline: page.Hashes(),
+		HTTP: c.HTTP, URL: url, Source: bridge.Console(comparison), Log: log, TLS: ask, Inline: page.Hashes(),
 		Metrics: promhttp.HandlerFor(bridge.Metrics().Registry, promhttp.HandlerOpts{}),
 	})
 	if err != nil {

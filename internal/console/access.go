@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/ticketscloud/vibe-bridge/internal/config"
 )
@@ -44,6 +45,7 @@ func (v Viewer) May(r Right) bool {
 type Access struct {
 	http     config.HTTP
 	loopback bool
+	url      string // where other instances reach this one; "": nowhere
 }
 
 // leastToken is the least length of a token: shorter ones are guessed.
@@ -104,8 +106,11 @@ func (d *denied) Error() string { return d.text }
 
 // viewer is who sends a request, or why nobody is known. Tokens are compared in a time that does not depend on them.
 func (a *Access) viewer(r *http.Request) (Viewer, *denied) {
-	if given, ok := bearer(r); ok {
+	if given, ok := credentials(r.Header.Get("Authorization"), "Bearer"); ok {
 		return a.byToken(given)
+	}
+	if given, ok := credentials(r.Header.Get("Authorization"), proofScheme); ok {
+		return a.byProof(r, given, time.Now())
 	}
 	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
 		return Viewer{Name: "certificate " + r.TLS.VerifiedChains[0][0].Subject.String(), Rights: []Right{View}}, nil
@@ -136,21 +141,32 @@ func fromHere(r *http.Request) bool {
 	return config.IsLoopback(host)
 }
 
-func bearer(r *http.Request) (string, bool) {
-	scheme, token, found := strings.Cut(r.Header.Get("Authorization"), " ")
-	return strings.TrimSpace(token), found && strings.EqualFold(scheme, "Bearer")
+// credentials are those that a header Authorization has of a scheme.
+func credentials(header, scheme string) (string, bool) {
+	name, given, found := strings.Cut(header, " ")
+	return strings.TrimSpace(given), found && strings.EqualFold(name, scheme)
 }
 
 func (a *Access) byToken(given string) (Viewer, *denied) {
 	got := sha256.Sum256([]byte(given))
-	var found Viewer
+	v, known := a.known(func(token string) bool {
+		want := sha256.Sum256([]byte(token))
+		return subtle.ConstantTimeCompare(got[:], want[:]) == 1
+	})
+	if !known {
+		return v, &denied{http.StatusUnauthorized, "the token is not one that may do this"}
+	}
+	return v, nil
+}
+
+// known is the viewer whose token is the one that is meant.
+func (a *Access) known(is func(token string) bool) (found Viewer, known bool) {
 	for _, f := range a.files() {
 		token, err := readToken(f.path)
 		if err != nil {
 			continue // it was right at the start: whoever changes it now has it right again soon
 		}
-		want := sha256.Sum256([]byte(token))
-		if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+		if !is(token) {
 			continue
 		}
 		found.Name = f.name + " token"
@@ -164,9 +180,9 @@ func (a *Access) byToken(given string) (Viewer, *denied) {
 		}
 	}
 	if len(found.Rights) == 0 {
-		return Viewer{}, &denied{http.StatusUnauthorized, "the token is not one that may do this"}
+		return Viewer{}, false
 	}
-	return found, nil
+	return found, true
 }
 
 // metrics tells whether a request may read /metrics.
@@ -174,7 +190,7 @@ func (a *Access) metrics(r *http.Request) *denied {
 	if a.http.MetricsTokenFile == "" {
 		return nil
 	}
-	given, _ := bearer(r)
+	given, _ := credentials(r.Header.Get("Authorization"), "Bearer")
 	want, err := readToken(a.http.MetricsTokenFile)
 	got, expected := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(want))
 	if err != nil || subtle.ConstantTimeCompare(got[:], expected[:]) != 1 {

@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// Other instances. Each is asked with the viewer's own token, so that it decides itself what it shows; and once: what
-// it is asked it answers from what it has.
+// Other instances. Each is asked in the viewer's name, so that it decides itself what it shows; and once: what it is
+// asked it answers from what it has.
 
 const (
 	forwardedHeader = "X-Vibe-Bridge-Forwarded"
@@ -49,8 +49,8 @@ func (s *Server) ask(ctx context.Context, p Peer, path, authorization string, li
 		return &UnavailableError{fmt.Sprintf("instance %s says an address that is none: set http.advertise there", p.ID)}
 	}
 	r.Header.Set(forwardedHeader, "1")
-	if authorization != "" {
-		r.Header.Set("Authorization", authorization)
+	if token, has := credentials(authorization, "Bearer"); has {
+		r.Header.Set("Authorization", prove(token, p.URL, path, time.Now()))
 	}
 	answer, err := s.client.Do(r)
 	if err != nil {
@@ -84,7 +84,7 @@ func understand(p Peer, status int, body []byte, what any) error {
 	case http.StatusBadRequest:
 		return &RefusedError{reason}
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return &UnavailableError{fmt.Sprintf("instance %s refuses what this one takes (%s): give all instances the same tokens", p.URL, reason)}
+		return &UnavailableError{fmt.Sprintf("instance %s refuses what this one takes (%s): give all instances the same tokens and the same version", p.URL, reason)}
 	}
 	return &UnavailableError{reason}
 }

@@ -20,6 +20,7 @@ import (
 // Options of a server.
 type Options struct {
 	HTTP    config.HTTP
+	URL     string // where other instances reach this one; "": nowhere
 	Source  Source
 	Metrics http.Handler // nil: none
 	Log     *slog.Logger // nil: none
@@ -61,6 +62,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	access.url = o.URL
 	s := &Server{o: o, access: access, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), client: newClient(o.TLS),
 		slots: make(chan struct{}, mostRequests), streams: make(chan struct{}, mostStreams)}
 	s.refused.log = s.log

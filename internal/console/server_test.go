@@ -144,14 +144,17 @@ func logTo(l *lines) *slog.Logger { return slog.New(logging.Limit(slog.NewTextHa
 func serve(t *testing.T, h config.HTTP, source Source) served {
 	t.Helper()
 	log := &lines{}
-	s, err := New(Options{HTTP: h, Source: source, Log: logTo(log),
+	server := httptest.NewUnstartedServer(nil)
+	url := "http://" + server.Listener.Addr().String()
+	s, err := New(Options{HTTP: h, URL: url, Source: source, Log: logTo(log),
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "metrics\n") })})
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(s.Handler())
+	server.Config.Handler = s.Handler()
+	server.Start()
 	t.Cleanup(server.Close)
-	return served{t, server.URL, log}
+	return served{t, url, log}
 }
 
 // withTokens listens everywhere, and every right has its token.
@@ -456,7 +459,7 @@ func two(t *testing.T, h config.HTTP) (a, b *instance, at [2]served) {
 	return a, b, at
 }
 
-// What the other instance has is looked up there, with the viewer's own token.
+// What the other instance has is looked up there, in the viewer's name.
 func TestTheOwnerIsAsked(t *testing.T) {
 	a, b, at := two(t, withTokens(t))
 	for _, s := range at {
