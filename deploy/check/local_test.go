@@ -2,6 +2,8 @@ package check
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +19,9 @@ import (
 	"github.com/coreos/go-systemd/v22/unit"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/yaml"
+
+	"github.com/ticketscloud/vibe-bridge/internal/config"
+	"github.com/ticketscloud/vibe-bridge/internal/console"
 )
 
 // The image, the compose file and the units of systemd.
@@ -121,6 +126,15 @@ func TestCompose(t *testing.T) {
 		if !slices.Contains(s.Command, "run") {
 			continue
 		}
+		var secrets []string
+		for _, secret := range s.Secrets {
+			secrets = append(secrets, "/run/secrets/"+secret.Source)
+		}
+		for _, file := range tokenFiles(t, "/run/secrets") {
+			if !slices.Contains(secrets, file) {
+				t.Errorf("%s: token file %q is none of its secrets, %v", name, file, secrets)
+			}
+		}
 		listens[name] = portOf(c.HTTP.Listen)
 		if i := slices.Index(s.Command, "--listen"); i >= 0 {
 			listens[name] = portOf(s.Command[i+1])
@@ -139,12 +153,79 @@ func TestCompose(t *testing.T) {
 			t.Errorf("%s: state_dir %s is on no volume", name, c.StateDir)
 		}
 	}
+	if !slices.ContainsFunc(slices.Collect(maps.Values(project.Services)), func(s types.ServiceConfig) bool {
+		return slices.ContainsFunc(s.Ports, func(p types.ServicePortConfig) bool {
+			return listens[s.Name] == portOf(c.HTTP.Listen) && fmt.Sprint(p.Target) == portOf(c.HTTP.Listen)
+		})
+	}) {
+		t.Error("no instance of the bridge can be reached: the console is not to be seen")
+	}
+	for _, secret := range project.Secrets {
+		if filepath.Dir(secret.File) != filepath.Join(folder, "secrets") {
+			t.Errorf("%s: want secrets in compose/secrets, which is ignored", secret.File)
+		}
+	}
+	for file, line := range map[string]string{"../../.gitignore": "/deploy/compose/secrets/", "../Dockerfile.dockerignore": "deploy/compose/secrets"} {
+		if !slices.Contains(strings.Split(string(read(t, file)), "\n"), line) {
+			t.Errorf("%s does not ignore %s: tokens would get around", file, line)
+		}
+	}
 	if len(listens) != 3 {
 		t.Errorf("instances %v: want two of the bridge and a comparison", listens)
 	}
 	checkTargets(t, listens)
 	if kafka := project.Services["kafka"].Image; kafka != "apache/kafka:"+kafkaVersion(t) {
 		t.Errorf("%s: want the version that is tested, %s", kafka, kafkaVersion(t))
+	}
+}
+
+// tokenFiles are those of the compose file's configuration, by right, with the secrets in a folder.
+func tokenFiles(t *testing.T, secrets string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	for _, found := range regexp.MustCompile(`(?m)^  (\w+)_token_file: (.+)$`).FindAllSubmatch(read(t, filepath.Join(deploy, "compose/bridge.yaml")), -1) {
+		files[string(found[1])] = strings.Replace(string(found[2]), "/run/secrets", secrets, 1)
+	}
+	if len(files) != 3 {
+		t.Errorf("token files %v: want one to view, one to act and one for what is personal", files)
+	}
+	return files
+}
+
+// TestTokensOfCompose: the command of the README makes tokens as the bridge takes them, and nobody else may read.
+func TestTokensOfCompose(t *testing.T) {
+	if _, err := exec.LookPath("openssl"); err != nil {
+		t.Skipf("NOT TESTED: %v", err)
+	}
+	command := regexp.MustCompile("(?s)```sh\n(install -d .+?)```").FindSubmatch(read(t, filepath.Join(deploy, "README.md")))
+	if command == nil {
+		t.Fatal("the README does not tell how to make tokens")
+	}
+	root := t.TempDir()
+	folder := filepath.Join(root, "deploy/compose/secrets")
+	if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	shell := exec.Command("sh", "-euc", string(command[1]))
+	shell.Dir = root
+	if said, err := shell.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	names := tokenFiles(t, folder)
+	if _, err := console.NewAccess(config.HTTP{ViewTokenFile: names["view"], ActTokenFile: names["act"], PersonalTokenFile: names["personal"]}); err != nil {
+		t.Error(err)
+	}
+	if info, err := os.Stat(folder); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("%v, %v: want a folder of mode 0700", info, err)
+	}
+	files, err := filepath.Glob(folder + "/*")
+	if err != nil || len(files) != 3 {
+		t.Errorf("files %v, %v", files, err)
+	}
+	for _, file := range files {
+		if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o644 {
+			t.Errorf("%v, %v: want a file that user 65532 may read", info, err)
+		}
 	}
 }
 
