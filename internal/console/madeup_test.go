@@ -305,6 +305,11 @@ func (m *madeUp) ReportPage(context.Context) ([]byte, error) {
 
 func (m *madeUp) Resync(_ context.Context, o ResyncOrder) (Resynced, error) {
 	m.asked.add("resync", o)
+	if o.Since != "" {
+		if _, err := ParseMoment(o.Since, time.Now()); err != nil {
+			return Resynced{}, &RefusedError{"since: want " + err.Error()}
+		}
+	}
 	if o.DryRun {
 		return Resynced{Commands: 3}, nil
 	}

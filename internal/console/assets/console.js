@@ -670,7 +670,8 @@
     title: 'Overview', unseen: true,
     make: () => [pausedPanel(), figures(), topology(), h('div', { class: 'panels', 'data-key': 'panels' },
       panel('parked', 'Parked', link('parked'), 'All that waits', parkedRows()), panel('quarantine', 'Quarantine', link('quarantine'), 'All that is there', badRows()),
-      panel('instances', 'Instances', link('instances'), 'Their partitions', instanceRows()), panel('compare', 'Comparison', link('compare'), 'Checks and report', ...verdictPanel()))],
+      panel('instances', 'Instances', link('instances'), 'Their partitions', instanceRows()), panel('compare', 'Comparison', link('compare'), 'Checks and report', ...verdictPanel())),
+      may('act') && h('p', { class: 'does end', 'data-key': 'again' }, h('button', { type: 'button', 'data-do': 'resync-since', 'aria-haspopup': 'dialog' }, 'Emit again since a time'))],
   };
   views.paused = { title: 'Paused topics', make: () => [pausedPanel() ?? h('p', { class: 'empty', 'data-key': 'none' }, mark('ok', 'No topic is paused.'))] };
 
@@ -843,7 +844,7 @@
   function begin(d) {
     deed = { step: d.plan ? 'asking' : 'ready', can: true, says: [], ...d };
     drawDialog();
-    at('dialog').showModal();
+    if (!at('dialog').open) at('dialog').showModal();
     if (!d.plan) return;
     const mine = deed;
     d.plan().then((planned) => Object.assign(mine, { step: 'ready' }, planned), (e) => Object.assign(mine, { step: 'failed', error: e })).then(() => { if (mine === deed) drawDialog(); });
@@ -899,6 +900,14 @@
       after: () => chosen.clear(),
     });
   }
+  const emittedAgain = ['Who reads the slim topics sees the same values once more. Nothing is invented, and what waits goes on waiting.'];
+  function resync(order, d) {
+    begin({
+      label: 'Emit again', ...d,
+      plan: async () => { const r = await send('api/v1/resync', { ...order, dry_run: true }); return { can: r.commands > 0, says: [r.commands > 0 ? `This would send ${many(r.commands, 'command')} to the running bridge.` : 'There is nothing to emit.'] }; },
+      run: async () => { const r = await send('api/v1/resync', order); return `${count(r.sent)} of ${many(r.commands, 'command')} sent. ${d.then}`; },
+    });
+  }
   const deeds = {
     retry: () => connect(),
     refresh: () => load(),
@@ -913,11 +922,14 @@
       will: ['All instances read the topic again from where they stopped. Bad records in it go to quarantine. If more than the allowed share of them is bad again, the topic is paused again: put right what is wrong first.'],
       run: async () => { const r = await send(`api/v1/topics/${enc(topic)}/resume`, {}); return r.resumed ? `${topic} is resumed${r.paused_since ? `; it was paused since ${stamp(r.paused_since)}` : ''}.` : `${topic} was not paused.`; },
     }),
-    resync: ({ dataset: { kind, id } }) => begin({
-      title: `Emit ${kind} ${id} again`, label: 'Emit again',
-      will: [kind === 'event' ? 'The bridge emits what it has of the event, then its orders, then their refunds, in order.' : 'The bridge emits what it has of the order, then its refunds, in order.', 'Who reads the slim topics sees the same values once more. Nothing is invented, and what waits goes on waiting.'],
-      plan: async () => { const r = await send('api/v1/resync', { [kind]: id, dry_run: true }); return { can: r.commands > 0, says: [r.commands > 0 ? `This would send ${many(r.commands, 'command')} to the running bridge.` : 'There is nothing to emit.'] }; },
-      run: async () => { const r = await send('api/v1/resync', { [kind]: id }); return `${count(r.sent)} of ${many(r.commands, 'command')} sent. What is emitted shows above the fields in a moment.`; },
+    resync: ({ dataset: { kind, id } }) => resync({ [kind]: id }, {
+      title: `Emit ${kind} ${id} again`, then: 'What is emitted shows above the fields in a moment.',
+      will: [kind === 'event' ? 'The bridge emits what it has of the event, then its orders, then their refunds, in order.' : 'The bridge emits what it has of the order, then its refunds, in order.', ...emittedAgain],
+    }),
+    'resync-since': () => begin({
+      title: 'Emit again since a time',
+      form: h('form', { class: 'token', 'data-since': true }, h('p', null, h('label', { for: 'since' }, 'Changed since'), h('input', { id: 'since', type: 'text', autocomplete: 'off', spellcheck: 'false', required: true, maxlength: '64', 'aria-describedby': 'since-note' })),
+        h('p', { class: 'soft', id: 'since-note' }, 'How long ago, such as 2h, or a time, such as 2026-05-01T12:00:00Z.'), h('p', { class: 'does' }, h('button', { type: 'submit', class: 'main' }, 'Ask what would happen'))),
     }),
     'replay-one': ({ dataset: { position } }) => replay({ positions: [position] }, `record ${position}`),
     'replay-chosen': () => { const positions = (page.data?.records ?? []).map((r) => r.position).filter((p) => chosen.has(p)); replay({ positions }, many(positions.length, 'record')); },
@@ -1037,6 +1049,12 @@
       else at('lookup-id').focus();
     } else if (form.dataset.filter) {
       location.hash = link(form.dataset.filter, Object.fromEntries([...new FormData(form)].map(([k, v]) => [k, v.trim()])));
+    } else if ('since' in form.dataset) {
+      const since = form.querySelector('input').value.trim();
+      resync({ since }, {
+        title: `Emit again since ${since}`, then: 'What is emitted shows in the rates in a moment.',
+        will: ['The bridge emits every event, order and refund whose newest legacy record is not older, in order.', ...emittedAgain],
+      });
     } else if ('token' in form.dataset) {
       kept.set(form.querySelector('input').value.trim());
       if (at('dialog').open) at('dialog').close();

@@ -321,7 +321,7 @@ async function access() {
   await check('open on this machine: seen without a token, and nothing to act with', () => using('open', null, {}, async (page) => {
     await page.locator('.panels').waitFor();
     assert.equal(await words(page.locator('[data-do=access]')), 'Your rights: view');
-    assert.equal(await page.locator('[data-do=resume]').count(), 0);
+    assert.equal(await page.locator('[data-do=resume], [data-do^=resync]').count(), 0);
     assert.match(await words(page.locator('[data-key=paused]')), /Resuming takes a token with the right act/);
     await go(page, '#/quarantine', '[data-key=rows]');
     assert.equal(await page.locator('[data-do^=replay], [data-do=pick]').count(), 0);
@@ -376,6 +376,26 @@ async function actions() {
     await click(page, 'Emit again');
     await page.getByText('3 of 3 commands sent.').waitFor();
     assert.deepEqual(await asked('acted', 'resync'), [{ order: ORDER, dry_run: true }, { order: ORDER }, { event: EVENT, dry_run: true }, { event: EVENT }]);
+  }));
+
+  await check('actions: what has changed since a time is emitted again', () => using('acted', 'act', { expected: [/status of 400/] }, async (page) => {
+    const since = async () => (await asked('acted', 'resync')).filter((order) => order.since);
+    await click(page, 'Emit again since a time');
+    await page.getByLabel('Changed since').fill(' yesterday ');
+    await page.keyboard.press('Enter');
+    await page.getByText('Not done. since: want a time such as').waitFor();
+    assert.equal(await dialog(page).locator('[data-do=carry-out]').count(), 0);
+    await click(page, 'Close');
+    await click(page, 'Emit again since a time');
+    assert.equal(await page.getByLabel('Changed since').inputValue(), '');
+    await page.getByLabel('Changed since').fill('2h');
+    await readable(page, 1280);
+    await click(page, 'Ask what would happen');
+    await page.getByText('This would send 3 commands').waitFor();
+    assert.match(await words(dialog(page)), /^Emit again since 2h The bridge emits every event, order and refund/);
+    await click(page, 'Emit again');
+    await page.getByText('3 of 3 commands sent.').waitFor();
+    assert.deepEqual(await since(), [{ since: 'yesterday', dry_run: true }, { since: '2h', dry_run: true }, { since: '2h' }]);
   }));
 
   await check('actions: replay of what is chosen, and of a reason', () => using('acted', 'act', { hash: '#/quarantine' }, async (page) => {
