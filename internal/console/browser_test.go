@@ -42,6 +42,7 @@ type fixture struct {
 	control   *httptest.Server
 	streams   atomic.Int64 // that are open
 	down      atomic.Bool  // every connection to "shaky" is refused
+	hushed    atomic.Bool  // nothing more comes on its streams
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -82,6 +83,7 @@ func (f *fixture) serve(t *testing.T, name string, conf config.HTTP) {
 		if name == "shaky" && r.URL.Path == "/api/v1/stream" {
 			f.streams.Add(1)
 			defer f.streams.Add(-1)
+			w = hushable{w, &f.hushed}
 		}
 		handler.ServeHTTP(w, r)
 	}))
@@ -109,6 +111,21 @@ func lateness(t *testing.T) time.Duration {
 	return late
 }
 
+// hushable drops what is written while on.
+type hushable struct {
+	http.ResponseWriter
+	on *atomic.Bool
+}
+
+func (h hushable) Write(p []byte) (int, error) {
+	if h.on.Load() {
+		return len(p), nil
+	}
+	return h.ResponseWriter.Write(p)
+}
+
+func (h hushable) Unwrap() http.ResponseWriter { return h.ResponseWriter }
+
 func hangUp(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -126,8 +143,11 @@ func (f *fixture) controlled(w http.ResponseWriter, r *http.Request) {
 	case "/cut":
 		f.down.Store(true)
 		f.sources["shaky"].cut()
+	case "/hush":
+		f.hushed.Store(true)
 	case "/mend":
 		f.down.Store(false)
+		f.hushed.Store(false)
 	case "/fail":
 		f.sources["shaky"].failing.Store(true)
 	case "/recover":
