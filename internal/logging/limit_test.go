@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,12 +17,27 @@ import (
 // told is a logger with what it has written, a line each, without the time.
 type told struct {
 	*slog.Logger
-	b bytes.Buffer
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *told) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+// take gives what was written since the last time.
+func (s *told) take() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.b.Reset()
+	return s.b.String()
 }
 
 func newTold(level slog.Level) *told {
 	s := &told{}
-	s.Logger = slog.New(Limit(slog.NewTextHandler(&s.b, &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+	s.Logger = slog.New(Limit(slog.NewTextHandler(s, &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
 			return slog.Attr{}
 		}
@@ -33,14 +49,14 @@ func newTold(level slog.Level) *told {
 func (s *told) want(t *testing.T, lines ...string) {
 	t.Helper()
 	synctest.Wait()
-	got := strings.Split(strings.TrimSuffix(s.b.String(), "\n"), "\n")
-	if s.b.Len() == 0 {
+	text := s.take()
+	got := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	if text == "" {
 		got = nil
 	}
 	if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", lines) {
 		t.Errorf("the log says\n%q\nwant\n%q", got, lines)
 	}
-	s.b.Reset()
 }
 
 // What comes with every record or every try is said once, and in the end of each window its last word.
@@ -126,17 +142,22 @@ func TestFlush(t *testing.T) {
 func TestMemoryIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newTold(slog.LevelDebug)
-		lines := func() int { return len(s.Handler().(*Limiter).held.lines) }
+		lines := func() int {
+			held := s.Handler().(*Limiter).held
+			held.mu.Lock()
+			defer held.mu.Unlock()
+			return len(held.lines)
+		}
 		for n := range mostLines {
 			s.Warn("refused", "topic", fmt.Sprint("t", n))
 		}
-		s.b.Reset()
+		s.take()
 		for n := range 10 {
 			s.Debug("other", "topic", fmt.Sprint("t", n))
 			s.Warn("other", "topic", fmt.Sprint("t", n))
 			s.Error("other", "topic", fmt.Sprint("t", n))
 		}
-		got := s.b.String()
+		got := s.take()
 		if debug, warned, failed := strings.Count(got, "DEBUG"), strings.Count(got, "WARN"), strings.Count(got, "ERROR"); debug != 1 || warned != 10 || failed != 10 {
 			t.Errorf("%d debug lines, %d warnings and %d errors: %s", debug, warned, failed, got)
 		}
@@ -195,7 +216,7 @@ func TestAlwaysIsNeverHeldBack(t *testing.T) {
 			s.Error("flood", "topic", fmt.Sprint(n))
 		}
 		synctest.Wait()
-		s.b.Reset()
+		s.take()
 		s.InfoContext(always, "resumed", "topic", "a")
 		s.want(t, "level=INFO msg=resumed topic=a")
 		Flush(s.Logger)
