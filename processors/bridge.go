@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -142,7 +141,7 @@ func (b *Bridge) run(ctx context.Context) error {
 		return err
 	}
 	b.stores, err = store.NewRegistry(store.Options{
-		Dir: filepath.Join(b.cfg.StateDir, b.topics.Name), Indexer: waiting, IndexVersion: waitingVersion, Logger: b.log,
+		Dir: b.cfg.StateFolder(), Indexer: waiting, IndexVersion: waitingVersion, Logger: b.log,
 	})
 	if err != nil {
 		return err
@@ -152,6 +151,9 @@ func (b *Bridge) run(ctx context.Context) error {
 			b.log.Warn("local state was not closed in order: the next start reads more of its changelogs", "error", err)
 		}
 	}()
+	if err := b.cfg.claimFolder(admins[kafka.StateCluster]); err != nil {
+		return err
+	}
 	defer b.metrics.instance.show(b)()
 	stopBreaker, err := b.startBreaker(ctx)
 	if err != nil {

@@ -74,6 +74,7 @@ func (g *group) fenced(build storage.Builder) storage.Builder {
 		f := &fence{Store: st.(*store.Store), g: g, partition: partition, end: at, session: g.tracker.Session(), overruled: map[string]bool{}}
 		if err := f.begin(); err != nil {
 			st.Close()
+			g.tracker.Fail(err) // Goka would make a text of it, among those of the other partitions
 			return nil, err
 		}
 		g.fences.Store(partition, f)
@@ -105,7 +106,7 @@ type LostChangelogError struct {
 // Error implements error.
 func (e *LostChangelogError) Error() string {
 	return fmt.Sprintf("the local state of %s/%d knows offset %d, but the topic ends at %d: the brokers lost acknowledged records, as after an election of an unclean leader,"+
-		" or the topic is another; what was lost is lost in the state of all instances: delete the folder of this partition in state_dir, and rebuild the deployment if verify finds differences",
+		" or the topic is another; what was lost is lost in the state of all instances: delete the folder of this partition in state_dir (or all of them: they are read again), and rebuild the deployment if verify finds differences",
 		e.Table, e.Partition, e.Offset, e.End)
 }
 

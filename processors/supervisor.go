@@ -157,9 +157,10 @@ func permanent(err error) bool {
 	var foreign *kafka.ForeignOffsetError
 	var lost *kafka.LostOffsetError
 	var changelog *LostChangelogError
+	var folder *FolderError
 	var consume *kafka.ConsumeError
 	return errors.As(err, &missing) || errors.As(err, &mismatch) || errors.As(err, &identity) || errors.As(err, &foreign) ||
-		errors.As(err, &lost) || errors.As(err, &changelog) || errors.As(err, &consume)
+		errors.As(err, &lost) || errors.As(err, &changelog) || errors.As(err, &folder) || errors.As(err, &consume)
 }
 
 // Metrics of the instance, over all its builds.

@@ -389,6 +389,7 @@ func TestRunErrors(t *testing.T) {
 		{&kafka.ForeignOffsetError{}, codeRefused},
 		{&kafka.LostOffsetError{}, codeRefused},
 		{&processors.LostChangelogError{}, codeRefused},
+		{&processors.FolderError{}, codeRefused},
 	}
 	for _, tt := range tests {
 		if got := exitCode(runError(tt.err)); got != tt.want {

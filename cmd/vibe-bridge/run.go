@@ -24,6 +24,7 @@ import (
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 	"github.com/ticketscloud/vibe-bridge/internal/logging"
 	"github.com/ticketscloud/vibe-bridge/internal/preflight"
+	"github.com/ticketscloud/vibe-bridge/internal/store"
 	"github.com/ticketscloud/vibe-bridge/processors"
 )
 
@@ -135,13 +136,24 @@ func checkSurroundings(c config.Config, cfg processors.Config) (net.Listener, er
 	if err != nil {
 		return nil, err
 	}
-	if err := checkWritable(cfg.StateDir); err != nil {
+	if err := takeFolder(cfg.StateDir, cfg.StateFolder()); err != nil {
 		if listener != nil {
 			listener.Close()
 		}
-		return nil, refusef("state_dir: %w: want a folder that this user may write to, on a disk that outlives restarts", err)
+		return nil, err
 	}
 	return listener, nil
+}
+
+// takeFolder has this process alone use a folder in state_dir, until it ends.
+func takeFolder(stateDir, folder string) error {
+	if err := checkWritable(stateDir); err != nil {
+		return refusef("state_dir: %w: want a folder that this user may write to, on a disk that outlives restarts", err)
+	}
+	if _, err := store.Lock(folder); err != nil { // the lock goes with the process
+		return refusef("state_dir: %w", err)
+	}
+	return nil
 }
 
 // checkTopics refuses clusters and topics that will not do.
@@ -194,8 +206,9 @@ func runError(err error) error {
 	var offset *kafka.ForeignOffsetError
 	var lost *kafka.LostOffsetError
 	var changelog *processors.LostChangelogError
+	var folder *processors.FolderError
 	if errors.As(err, &missing) || errors.As(err, &compared) || errors.As(err, &mismatch) || errors.As(err, &identity) || errors.As(err, &offset) ||
-		errors.As(err, &lost) || errors.As(err, &changelog) {
+		errors.As(err, &lost) || errors.As(err, &changelog) || errors.As(err, &folder) {
 		return refuse(err)
 	}
 	return &codedError{code: codeFailed, err: err}
