@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -104,10 +105,11 @@ func (o *runOptions) run(ctx context.Context, a *app, c config.Config) error {
 		}
 		bridge.Require(check) // said, and tried again, by Run
 	}
-	listener, err := checkSurroundings(c, cfg)
+	listener, folder, err := checkSurroundings(c, cfg)
 	if err != nil {
 		return err
 	}
+	defer folder.Close()
 	stopHTTP, err := serveConsole(ctx, listener, c, bridge, log)
 	if err != nil {
 		return err
@@ -130,30 +132,29 @@ func (o *runOptions) run(ctx context.Context, a *app, c config.Config) error {
 }
 
 // checkSurroundings refuses an address and a state folder that will not do, before
-// anything answers, logs, joins or writes. It returns the listener for HTTP, nil for none.
-func checkSurroundings(c config.Config, cfg processors.Config) (net.Listener, error) {
+// anything answers, logs, joins or writes. It returns the listener for HTTP, nil for none, and the lock of the folder.
+func checkSurroundings(c config.Config, cfg processors.Config) (net.Listener, io.Closer, error) {
 	listener, err := listenHTTP(c.HTTP.Listen)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := takeFolder(cfg.StateDir, cfg.StateFolder()); err != nil {
-		if listener != nil {
-			listener.Close()
-		}
-		return nil, err
+	folder, err := takeFolder(cfg.StateDir, cfg.StateFolder())
+	if err != nil && listener != nil {
+		listener.Close()
 	}
-	return listener, nil
+	return listener, folder, err
 }
 
-// takeFolder has this process alone use a folder in state_dir, until it ends.
-func takeFolder(stateDir, folder string) error {
+// takeFolder has this process alone use a folder in state_dir, until what it returns is closed or the process ends.
+func takeFolder(stateDir, folder string) (io.Closer, error) {
 	if err := checkWritable(stateDir); err != nil {
-		return refusef("state_dir: %w: want a folder that this user may write to, on a disk that outlives restarts", err)
+		return nil, refusef("state_dir: %w: want a folder that this user may write to, on a disk that outlives restarts", err)
 	}
-	if _, err := store.Lock(folder); err != nil { // the lock goes with the process
-		return refusef("state_dir: %w", err)
+	lock, err := store.Lock(folder)
+	if err != nil {
+		return nil, refusef("state_dir: %w", err)
 	}
-	return nil
+	return lock, nil
 }
 
 // checkTopics refuses clusters and topics that will not do.

@@ -538,3 +538,24 @@ func newFragileDeployment(t *testing.T, more string) (*deployment, *kafkatest.Ou
 	mustCreate(d)
 	return d, outage
 }
+
+// A second instance with the folder of one that runs is refused, before it joins anything; it may start when that one has ended.
+func TestRunWithAFolderInUse(t *testing.T) {
+	t.Parallel()
+	d := newDeployment(t)
+	mustCreate(d)
+	in := d.run()
+	in.says("bridge starts", 1)
+	r := execute(t, nil, "run", "--config", d.config)
+	if r.code != codeRefused || !strings.HasPrefix(lastLine(r.stderr), "vibe-bridge: state_dir: state directory is locked: "+filepath.Join(d.stateDir(), "trial")+" is in use by another process") {
+		t.Errorf("exit code %d: %s", r.code, r.stderr)
+	}
+	if code := in.stop(os.Interrupt); code != codeOK {
+		t.Errorf("exit code %d: %s", code, &in.log)
+	}
+	again := d.run()
+	again.says("bridge starts", 1)
+	if code := again.stop(os.Interrupt); code != codeOK {
+		t.Errorf("exit code %d: %s", code, &again.log)
+	}
+}
