@@ -117,7 +117,7 @@ func liveConfigOf(c config.Config, p *comparison) live.Config {
 		}
 	}
 	cfg := live.Config{
-		Name: c.Name, State: c.State, Form: p.form, Expected: p.expected, Cutover: cutoverOf(c.Cutover),
+		Name: c.Name, State: c.State, LegacyTopics: p.legacyTopics, Form: p.form, Expected: p.expected, Cutover: cutoverOf(c.Cutover),
 		Right: slimSide("slim", p.right, once.Right, c.Target),
 		Settings: live.TopicSettings{
 			Partitions: c.Partitions, Replication: c.Replication, MinInsync: c.MinInsync, Retention: c.InternalRetention, MaxBytes: internalBytes,

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ticketscloud/vibe-bridge/compare"
 	"github.com/ticketscloud/vibe-bridge/compare/live"
+	"github.com/ticketscloud/vibe-bridge/internal/config"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
 	"github.com/ticketscloud/vibe-bridge/slim"
 )
@@ -96,6 +97,23 @@ func TestCompareRun(t *testing.T) {
 	}
 	if code := bridge.stop(syscall.SIGTERM); code != codeOK {
 		t.Errorf("the bridge ended with exit code %d", code)
+	}
+}
+
+// The quarantine topic names records of the legacy topics, also where slim topics are compared with others.
+func TestComparisonKnowsTheLegacyTopics(t *testing.T) {
+	for _, against := range []string{"legacy", "slim"} {
+		c, err := config.Load("../../deploy/bridge.example.yaml", []string{
+			"VIBE_BRIDGE_COMPARE_AGAINST=" + against, "VIBE_BRIDGE_TOPICS_ORDERS=sales",
+			"VIBE_BRIDGE_COMPARE_OTHER_EVENTS=e2", "VIBE_BRIDGE_COMPARE_OTHER_ORDERS=o2", "VIBE_BRIDGE_COMPARE_OTHER_REFUNDS=r2",
+		}, nil)
+		must(t, err)
+		c.DirectoryFile, c.CategoriesFile = "", ""
+		cfg, err := comparedOffline(c)
+		must(t, err)
+		if len(cfg.LegacyTopics) != 4 || cfg.LegacyTopics[compare.Orders] != "sales" {
+			t.Errorf("against %s: legacy topics %v", against, cfg.LegacyTopics)
+		}
 	}
 }
 

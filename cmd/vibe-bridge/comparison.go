@@ -30,7 +30,8 @@ type comparison struct {
 	places       *compare.Places
 	expected     *compare.Expected
 	readers      [3]compare.Reader
-	topics       []*comparedTopic // by side and stream
+	topics       []*comparedTopic          // by side and stream
+	legacyTopics map[compare.Stream]string // of the bridge, whatever is compared
 	intakeGroups map[compare.Stream]string
 	bridgeInputs []processors.GroupInput // behind intake
 
@@ -164,6 +165,10 @@ func (p *comparison) nameTopics() {
 	}
 	events, orders, refunds := c.Slim.Names()
 	legacy := [4]string{c.Topics.Partners, c.Topics.Events, c.Topics.Orders, c.Topics.Refunds}
+	p.legacyTopics = map[compare.Stream]string{}
+	for s, name := range legacy {
+		p.legacyTopics[compare.Stream(s)] = name
+	}
 	if p.legacy {
 		for s, name := range legacy {
 			add(once.Left, compare.Stream(s), "source", name)

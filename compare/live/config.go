@@ -42,6 +42,9 @@ type Config struct {
 	// Quarantine is the bridge's quarantine topic on the state cluster; "": there is none to
 	// ask, and what cannot be mapped counts as quarantined.
 	Quarantine string
+	// LegacyTopics are those that the bridge reads, by which the quarantine topic names records. They are
+	// wanted with Quarantine, also where the left side is slim: the verdict has what is in quarantine in any case.
+	LegacyTopics map[compare.Stream]string
 
 	Form      compare.Form
 	Expected  *compare.Expected // nil: none
@@ -100,6 +103,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("compare.audit_interval: %s: want more than 0s", c.AuditInterval)
 	case c.Right.Legacy:
 		return errors.New("the right side is legacy: it has to be slim")
+	case c.Quarantine != "" && len(c.LegacyTopics) == 0:
+		return errors.New("the quarantine topic cannot be read without the names of the legacy topics")
 	}
 	own := map[string]bool{}
 	for _, t := range c.topics().own() {

@@ -312,10 +312,10 @@ func (s *session) startTails(start func(string, func(context.Context) error)) {
 	start("partners", s.tails.partners.run)
 	totals := newTail(s.cfg.State, s.topics.totals(), s.results.take)
 	start("totals", totals.run)
-	if s.cfg.Quarantine == "" || !s.cfg.Left.Legacy {
+	if s.cfg.Quarantine == "" {
 		return
 	}
-	s.quarantine = newQuarantine(s.cfg.Left.Topics)
+	s.quarantine = newQuarantine(s.cfg.LegacyTopics)
 	s.tails.quarantine = newTail(s.cfg.State, s.cfg.Quarantine, s.quarantine.take)
 	start("quarantine", s.tails.quarantine.run)
 }

@@ -106,8 +106,8 @@ func Show(ctx context.Context, cfg Config, stream compare.Stream, id string, now
 	if err := cfg.State.Read(ctx, tableOf(s.topics.partnersGroup()), s.partnerRows.take); err != nil {
 		return nil, err
 	}
-	if cfg.Quarantine != "" && cfg.Left.Legacy {
-		s.quarantine = newQuarantine(cfg.Left.Topics)
+	if cfg.Quarantine != "" && cfg.Left.Legacy { // else no judgement asks for it
+		s.quarantine = newQuarantine(cfg.LegacyTopics)
 		if err := cfg.State.Read(ctx, cfg.Quarantine, s.quarantine.take); err != nil {
 			return nil, err
 		}

@@ -50,8 +50,8 @@ func ReadReport(ctx context.Context, cfg Config, now time.Time) (*compare.Report
 		return nil, err
 	}
 	facts := compare.QuarantineFacts{}
-	if cfg.Quarantine != "" && cfg.Left.Legacy {
-		q := newQuarantine(cfg.Left.Topics)
+	if cfg.Quarantine != "" {
+		q := newQuarantine(cfg.LegacyTopics)
 		if err := cfg.State.Read(ctx, cfg.Quarantine, q.take); err != nil {
 			return nil, err
 		}

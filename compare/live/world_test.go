@@ -100,6 +100,7 @@ func newWorld(t *testing.T, target kafkatest.Target, s season.Config) *world {
 		Quarantine: p + "bridge-quarantine", Form: form, Directory: directory.Text, Cutover: compare.DefaultCutover(),
 		AuditInterval: 300 * time.Millisecond, Samples: 3, SessionTimeout: 10 * time.Second, Log: log,
 	}
+	w.cfg.LegacyTopics = w.cfg.Left.Topics
 	w.createTopics()
 	return w
 }
