@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 
@@ -219,7 +220,7 @@ func serveComparison(listener net.Listener, h config.HTTP, instance *live.Instan
 
 func comparisonHandler(h config.HTTP, instance *live.Instance, log *slog.Logger) (http.Handler, error) {
 	metrics := instance.Metrics()
-	metrics.MustRegister(processors.NewBuildInfo())
+	metrics.MustRegister(processors.NewBuildInfo(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	report := func(ctx context.Context) (*compare.Report, error) {
 		r, err := instance.SampledReport(ctx, time.Now())
 		if err != nil {

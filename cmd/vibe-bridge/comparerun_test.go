@@ -63,9 +63,9 @@ func TestCompareRun(t *testing.T) {
 	d.reportUntil(b, "NO-GO", func(r *compare.Report) bool { return !r.Verdict.Go && r.Streams[1].Different == 1 })
 	_, metrics := get(t, "http://"+b.reportAddress()+"/metrics")
 	for _, line := range []string{
-		`vibe_bridge_compare_differences{category="value",field="customer.email",stream="orders"} 1`,
-		`vibe_bridge_compare_unexplained{stream="orders"} 1`, "vibe_bridge_compare_verdict 0", `vibe_bridge_compare_coverage{stream="orders"} 1`,
-		`vibe_bridge_compare_lag_records{group="trial-compare-events"}`, "vibe_bridge_compare_horizon_seconds ", "vibe_bridge_compare_audit_seconds ",
+		`vibe_bridge_compare_different_entities{category="value",field="customer.email",stream="orders"} 1`,
+		`vibe_bridge_compare_unexplained_entities{stream="orders"} 1`, "vibe_bridge_compare_verdict 0", `vibe_bridge_compare_coverage_ratio{stream="orders"} 1`,
+		`vibe_bridge_compare_lag_records{group="events",partition="1"}`, `vibe_bridge_compare_lag_seconds{partition="2",side="left",stream="orders"} `, "vibe_bridge_build_info{", "process_resident_memory_bytes ", "vibe_bridge_compare_horizon_age_seconds ", "vibe_bridge_compare_audit_duration_seconds ",
 		`vibe_bridge_compare_entities{state="different",stream="orders"} 1`,
 	} {
 		if !strings.Contains(metrics, line) {

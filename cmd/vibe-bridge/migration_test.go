@@ -120,7 +120,7 @@ func (m *migration) steps() []rehearsed {
 
 	in("5. Compare for days")
 	step("$ "+compareLine, nil)
-	step("**Look at** `vibe_bridge_compare_unexplained` and `vibe_bridge_compare_coverage`", m.awaitComparison)
+	step("**Look at** `vibe_bridge_compare_unexplained_entities` and `vibe_bridge_compare_coverage_ratio`", m.awaitComparison)
 	step("$ vibe-bridge compare report --config bridge.yaml --html report.html", m.lookAtLiveReport)
 	step("$ vibe-bridge compare differences --config bridge.yaml", m.lookAtDifferences)
 	step("$ "+cutoverLine, m.cutoverSaysGo)
@@ -544,7 +544,7 @@ func (m *migration) awaitComparison() {
 		return r.Verdict.Go && slices.ContainsFunc(r.Streams, func(s compare.StreamCount) bool { return s.Stream == "orders" && s.Equal == int64(len(keys)) })
 	})
 	_, metrics := get(m.t, "http://"+in.reportAddress()+"/metrics")
-	for _, want := range []string{`vibe_bridge_compare_unexplained{stream="orders"} 0` + "\n", `vibe_bridge_compare_coverage{stream="orders"} 0.999`, "vibe_bridge_compare_verdict 1\n"} {
+	for _, want := range []string{`vibe_bridge_compare_unexplained_entities{stream="orders"} 0` + "\n", `vibe_bridge_compare_coverage_ratio{stream="orders"} 0.999`, "vibe_bridge_compare_verdict 1\n"} {
 		if !strings.Contains(metrics, want) {
 			m.t.Errorf("no %q in the metrics:\n%s", want, metrics)
 		}

@@ -1,5 +1,14 @@
 package live
 
+// ListedMetrics are the labels of every metric in the list.
+func ListedMetrics() map[string][]string {
+	listed := map[string][]string{}
+	for _, m := range allMetrics {
+		listed[m.fullName()] = m.labels
+	}
+	return listed
+}
+
 // Kill ends an instance's connections at once, as the end of its process does. The context has to be ended too.
 func (i *Instance) Kill() {
 	if s, _ := i.session(); s != nil {

@@ -1,15 +1,17 @@
 package live
 
 import (
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ticketscloud/vibe-bridge/compare"
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 )
 
-// Metrics of an instance, gathered when they are asked for. All but the lag and the
-// duration of walks are those of the whole, and every instance shows the same.
+// Metrics of an instance, gathered when they are asked for.
 func (i *Instance) Metrics() *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collector{i})
@@ -18,24 +20,10 @@ func (i *Instance) Metrics() *prometheus.Registry {
 
 type collector struct{ i *Instance }
 
-func desc(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc("vibe_bridge_compare_"+name, help, labels, nil)
-}
-
-var (
-	entitiesDesc    = desc("entities", "Entities by what became of them: equal, different, pending, undecidable, skipped, quarantined.", "stream", "state")
-	differencesDesc = desc("differences", "Entities that differ, by category and field.", "stream", "category", "field")
-	unexplainedDesc = desc("unexplained", "Entities with a difference that is not expected.", "stream")
-	coverageDesc    = desc("coverage", "Share compared of the entities that are to be.", "stream")
-	verdictDesc     = desc("verdict", "1: GO, 0: NO-GO, also while nothing is known.")
-	horizonDesc     = desc("horizon_seconds", "How long ago everything was in the topics that has been read by this instance's knowledge; -1: nothing yet.")
-	auditDesc       = desc("audit_seconds", "How long the last round of walks of this instance took.")
-	lagDesc         = desc("lag_records", "Records of this instance's partitions that a group has not acknowledged.", "group")
-)
-
+// Describe implements prometheus.Collector.
 func (c collector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{entitiesDesc, differencesDesc, unexplainedDesc, coverageDesc, verdictDesc, horizonDesc, auditDesc, lagDesc} {
-		to <- d
+	for _, m := range allMetrics {
+		to <- m.desc
 	}
 }
 
@@ -53,63 +41,104 @@ var contractFields = func() map[string]bool {
 	return known
 }()
 
-func (c collector) Collect(to chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-	}
-	now := time.Now()
-	horizon := -1.0
+// sink takes what is collected.
+type sink chan<- prometheus.Metric
+
+func (s sink) gauge(m *metric, value float64, labels ...string) {
+	s <- prometheus.MustNewConstMetric(m.desc, prometheus.GaugeValue, value, labels...)
+}
+
+// Collect implements prometheus.Collector.
+func (c collector) Collect(metrics chan<- prometheus.Metric) {
+	to, now := sink(metrics), time.Now()
 	if h := c.i.horizon.Load(); h != 0 {
-		horizon = now.Sub(time.UnixMilli(h)).Seconds()
+		to.gauge(mHorizonAge, age0(now.Sub(time.UnixMilli(h))))
 	}
-	gauge(horizonDesc, horizon)
-	gauge(auditDesc, time.Duration(c.i.round.Load()).Seconds())
+	to.gauge(mAudit, time.Duration(c.i.round.Load()).Seconds())
 	if s, _ := c.i.session(); s != nil {
-		for _, g := range s.groups() {
-			lag := int64(0)
-			for _, p := range g.tracker.Positions() {
-				lag += max(0, p.End-p.Acknowledged)
-			}
-			gauge(lagDesc, float64(lag), g.name)
-		}
+		s.collectLag(to, now)
 	}
 	r, err := c.i.Report(now)
 	if err != nil {
-		gauge(verdictDesc, 0)
+		to.gauge(mVerdict, 0)
 		return
 	}
+	collectReport(to, r)
+}
+
+// age0 is an age in seconds: clocks differ, and it may seem to be negative.
+func age0(d time.Duration) float64 { return max(d.Seconds(), 0) }
+
+// collectLag shows where the groups stand. Names of groups are without the deployment's.
+func (s *session) collectLag(to sink, now time.Time) {
+	for _, g := range s.groups() {
+		behind := map[int32]int64{}
+		for _, p := range g.tracker.Assigned() {
+			behind[p.Partition] += max(0, p.End-p.Acknowledged)
+		}
+		for p, n := range behind {
+			to.gauge(mLagRecords, float64(n), strings.TrimPrefix(g.name, s.topics.of("-")), partitionLabel(p))
+		}
+	}
+	for _, in := range s.intakes {
+		for _, p := range in.tracker.Assigned() {
+			to.gauge(mLagSeconds, lagSeconds(p, now), in.side.name, in.stream.String(), partitionLabel(p.Partition))
+		}
+	}
+}
+
+func partitionLabel(p int32) string { return strconv.Itoa(int(p)) }
+
+// markers is how many offsets at the end of a partition may be no records: a topic that is written in transactions
+// ends in markers, which nobody ever consumes.
+const markers = 100
+
+// lagSeconds is the age of the oldest record that is not taken in. One that was not read yet is as old as the session at
+// least.
+func lagSeconds(p kafka.Position, now time.Time) float64 {
+	switch {
+	case !p.Oldest.IsZero():
+		return age0(now.Sub(p.Oldest))
+	case !p.Unread.IsZero() && p.End-p.Acknowledged > markers:
+		return age0(now.Sub(p.Unread))
+	}
+	return 0
+}
+
+func collectReport(to sink, r *compare.Report) {
 	verdict := 0.0
 	if r.Verdict.Go {
 		verdict = 1
 	}
-	gauge(verdictDesc, verdict)
+	to.gauge(mVerdict, verdict)
 	for _, s := range r.Streams {
-		gauge(entitiesDesc, float64(s.Equal), s.Stream, "equal")
-		gauge(entitiesDesc, float64(s.Different), s.Stream, "different")
+		states := map[string]int64{"equal": s.Equal, "different": s.Different}
 		for state, reasons := range map[string]map[string]int64{"pending": s.Pending, "undecidable": s.Undecidable, "skipped": s.Skipped, "quarantined": s.Quarantined} {
-			sum := int64(0)
+			states[state] = 0
 			for _, n := range reasons {
-				sum += n
+				states[state] += n
 			}
-			gauge(entitiesDesc, float64(sum), s.Stream, state)
 		}
-		gauge(unexplainedDesc, float64(s.Unexplained), s.Stream)
-		gauge(coverageDesc, s.Coverage, s.Stream)
+		for state, n := range states {
+			to.gauge(mEntities, float64(n), s.Stream, state)
+		}
+		to.gauge(mUnexplained, float64(s.Unexplained), s.Stream)
+		to.gauge(mCoverage, s.Coverage, s.Stream)
 	}
 	type key struct {
 		stream   string
 		category compare.Category
 		field    string
 	}
-	differences := map[key]int64{}
+	different := map[key]int64{}
 	for _, n := range r.Counts {
 		field := n.Field
 		if !contractFields[field] {
 			field = "other"
 		}
-		differences[key{n.Stream, n.Category, field}] += n.Count
+		different[key{n.Stream, n.Category, field}] += n.Count
 	}
-	for k, n := range differences {
-		gauge(differencesDesc, float64(n), k.stream, string(k.category), k.field)
+	for k, n := range different {
+		to.gauge(mDifferent, float64(n), k.stream, string(k.category), k.field)
 	}
 }

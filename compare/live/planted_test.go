@@ -82,6 +82,7 @@ func TestPlantedDifferences(t *testing.T) {
 		if r.Verdict.Go {
 			t.Error("the verdict is GO")
 		}
+		checkListed(t, in.Metrics())
 		w.differ(want)
 		mend()
 		w.until(in, "no differences", func(r *compare.Report) bool { return different(r) == 0 })

@@ -19,8 +19,8 @@ func TestConfigOf(t *testing.T) {
 }
 
 func TestMetric(t *testing.T) {
-	text := "# HELP vibe_bridge_compare_horizon_seconds How long ago\nvibe_bridge_compare_horizon_seconds 0.25\nvibe_bridge_compare_audit_seconds x\n"
-	for name, want := range map[string]float64{"horizon_seconds": 0.25, "audit_seconds": -1, "verdict": -1} {
+	text := "# HELP vibe_bridge_compare_horizon_age_seconds How long ago\nvibe_bridge_compare_horizon_age_seconds 0.25\nvibe_bridge_compare_audit_duration_seconds x\n"
+	for name, want := range map[string]float64{"horizon_age_seconds": 0.25, "audit_duration_seconds": -1, "verdict": -1} {
 		if got := metric(text, name); got != want {
 			t.Errorf("%s: %v, want %v", name, got, want)
 		}

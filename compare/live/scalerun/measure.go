@@ -121,7 +121,7 @@ func (b *bench) measure(ctx context.Context, n int) (f *figures, err error) {
 			return nil, err
 		}
 	}
-	if err := until(ctx, all, "has taken everything", func() bool { return metric(all[0].answer(ctx, "/metrics"), "horizon_seconds") >= 0 }); err != nil {
+	if err := until(ctx, all, "has taken everything", func() bool { return metric(all[0].answer(ctx, "/metrics"), "horizon_age_seconds") >= 0 }); err != nil {
 		return nil, err
 	}
 	f.taken = time.Since(began).Seconds()
@@ -140,7 +140,7 @@ func (b *bench) measure(ctx context.Context, n int) (f *figures, err error) {
 	report := &compare.Report{}
 	if err := until(ctx, all, "has judged everything", func() bool {
 		for _, in := range all {
-			f.judged = max(f.judged, metric(in.answer(ctx, "/metrics"), "audit_seconds"))
+			f.judged = max(f.judged, metric(in.answer(ctx, "/metrics"), "audit_duration_seconds"))
 		}
 		return json.Unmarshal([]byte(all[0].answer(ctx, "/report")), report) == nil && f.judged > 0
 	}); err != nil {

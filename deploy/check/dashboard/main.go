@@ -127,23 +127,24 @@ var bridge = []row{
 var comparison = []row{
 	{"May it be switched", []panel{
 		good("Verdict: 1 is GO", "none", `min(vibe_bridge_compare_verdict{`+job+`})`, 1),
-		bad("Unexplained", "none", `sum(max by (stream) (vibe_bridge_compare_unexplained{`+job+`}))`, 1),
-		good("Coverage of the worst stream", "percentunit", `min(vibe_bridge_compare_coverage{`+job+`})`, 0.999),
-		bad("Everything up to here is known, ago", "s", `max(vibe_bridge_compare_horizon_seconds{`+job+`})`, 600),
+		bad("Unexplained", "none", `sum(max by (stream) (vibe_bridge_compare_unexplained_entities{`+job+`}))`, 1),
+		good("Coverage of the worst stream", "percentunit", `min(vibe_bridge_compare_coverage_ratio{`+job+`})`, 0.999),
+		bad("Everything up to here is known, ago", "s", `max(vibe_bridge_compare_horizon_age_seconds{`+job+`})`, 600),
 	}},
 	{"Over time", []panel{
 		lines("Verdict", "none", query{`min(vibe_bridge_compare_verdict{` + job + `})`, "GO"}),
-		lines("Unexplained", "none", query{`max by (stream) (vibe_bridge_compare_unexplained{` + job + `})`, "{{stream}}"}),
-		lines("Coverage", "percentunit", query{`min by (stream) (vibe_bridge_compare_coverage{` + job + `})`, "{{stream}}"}),
+		lines("Unexplained", "none", query{`max by (stream) (vibe_bridge_compare_unexplained_entities{` + job + `})`, "{{stream}}"}),
+		lines("Coverage", "percentunit", query{`min by (stream) (vibe_bridge_compare_coverage_ratio{` + job + `})`, "{{stream}}"}),
 	}},
 	{"What differs", []panel{
 		lines("Differences by field", "none",
-			query{`topk(20, max by (stream, category, field) (vibe_bridge_compare_differences{` + job + `}))`, "{{stream}} {{field}}: {{category}}"}),
+			query{`topk(20, max by (stream, category, field) (vibe_bridge_compare_different_entities{` + job + `}))`, "{{stream}} {{field}}: {{category}}"}),
 		lines("Entities", "none", query{`max by (stream, state) (vibe_bridge_compare_entities{` + job + `})`, "{{stream}}: {{state}}"}),
 	}},
 	{"The comparison itself", []panel{
-		lines("Lag", "none", query{`sum by (group) (vibe_bridge_compare_lag_records{` + job + `})`, "{{group}}"}),
-		lines("A look at everything takes", "s", query{`vibe_bridge_compare_audit_seconds{` + job + `}`, "{{instance}}"}),
+		lines("Oldest record not taken in", "s", query{`max by (side, stream) (vibe_bridge_compare_lag_seconds{` + job + `})`, "{{side}} {{stream}}"}),
+		lines("Records not finished", "none", query{`sum by (group) (vibe_bridge_compare_lag_records{` + job + `})`, "{{group}}"}),
+		lines("A look at everything takes", "s", query{`vibe_bridge_compare_audit_duration_seconds{` + job + `}`, "{{instance}}"}),
 	}},
 }
 
