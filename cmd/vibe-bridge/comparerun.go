@@ -95,8 +95,9 @@ func liveConfig(ctx context.Context, c config.Config) (live.Config, error) {
 	return cfg, nil
 }
 
-// comparedOffline is liveConfig without asking any broker.
+// comparedOffline is liveConfig without asking any broker or reading a file: topics and rights do not depend on them.
 func comparedOffline(c config.Config) (live.Config, error) {
+	c.DirectoryFile, c.CategoriesFile, c.Compare.ExpectedFile = "", "", ""
 	p, err := newComparison(c)
 	if err != nil {
 		return live.Config{}, err

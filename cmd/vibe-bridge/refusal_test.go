@@ -246,7 +246,7 @@ var refusals = []refusal{
 			settings["retention.ms"] = "3600000"
 			d.target.create(d.t, "refunds", testSlimPartitions, settings)
 		},
-		says: `topic refunds \(target cluster\): has retention\.ms=3600000, want -1: kafka-configs --alter --entity-type topics --entity-name refunds --add-config retention\.ms=-1`,
+		says: `topic refunds \(target cluster\): has retention\.ms=3600000, want -1: kafka-configs --bootstrap-server \S+ --command-config admin\.properties --alter --entity-type topics --entity-name refunds --add-config retention\.ms=-1`,
 	},
 	{
 		name: "internal topic that is compacted",
@@ -255,7 +255,7 @@ var refusals = []refusal{
 			settings["cleanup.policy"] = "compact"
 			d.target.create(d.t, "trial-events", testPartitions, settings)
 		},
-		says: `topic trial-events \(state cluster\): has cleanup\.policy=compact, want delete: kafka-configs --alter .*`,
+		says: `topic trial-events \(state cluster\): has cleanup\.policy=compact, want delete: kafka-configs .* --alter .*`,
 	},
 }
 

@@ -24,7 +24,9 @@ func newTopicsCommand(a *app) *cobra.Command {
 		Short: "Plan and create the bridge's topics",
 		Long: `topics compares the topics that a configuration needs with those that there are,
 and creates the missing ones. It never changes or deletes a topic, and creates
-nothing while any topic is wrong. Legacy topics are only looked at.`,
+nothing while any topic is wrong. Legacy topics are only looked at.
+
+With --compare, those that "compare run" needs are among them.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: wantCommand(a),
 	}
@@ -32,7 +34,8 @@ nothing while any topic is wrong. Legacy topics are only looked at.`,
 	plan.Short = "Show which topics there are, are missing, or are wrong"
 	plan.Long = `plan shows every topic that a configuration needs, and what would be done about it:
 nothing (ok), create, or nothing because it is not as the bridge needs it
-(mismatch); and then what is wrong, and how to put it right. It changes nothing.
+(mismatch); and then what is wrong, and how to put it right: commands are to be copied, and
+want the login of somebody who may alter topics in admin.properties. It changes nothing.
 
 It ends with exit code 3 when a topic is wrong, and with 0 when topics are only
 missing.`
@@ -47,6 +50,7 @@ It may be repeated.`
 
 func topicsCommand(a *app, use string, act func(context.Context, *app, kafka.Admins, kafka.Plan) error) *cobra.Command {
 	var path string
+	var compared bool
 	cmd := &cobra.Command{
 		Use: use + " --config FILE", Args: noArguments,
 		Example: "  vibe-bridge topics " + use + " --config bridge.yaml",
@@ -55,14 +59,15 @@ func topicsCommand(a *app, use string, act func(context.Context, *app, kafka.Adm
 			if err != nil {
 				return err
 			}
-			return withPlan(cmd.Context(), c, func(admins kafka.Admins, plan kafka.Plan) error {
+			return withPlan(cmd.Context(), c, compared, func(admins kafka.Admins, plan kafka.Plan) error {
 				return act(cmd.Context(), a, admins, plan)
 			})
 		},
 	}
 	cmd.Flags().StringVar(&path, "config", "", "configuration file (YAML)")
+	cmd.Flags().BoolVar(&compared, "compare", false, "with the topics of compare run")
 	config.BindFlags(cmd.Flags())
-	showFlags(cmd, "config", "name", "partitions", "slim-partitions", "slim-prefix", "replication", "min-insync",
+	showFlags(cmd, "config", "compare", "name", "partitions", "slim-partitions", "slim-prefix", "replication", "min-insync",
 		"source-brokers", "target-brokers", "state-brokers")
 	return cmd
 }
@@ -72,8 +77,8 @@ func showFlags(cmd *cobra.Command, names ...string) {
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { f.Hidden = !slices.Contains(names, f.Name) })
 }
 
-// withPlan compares the topics of a configuration with those of its clusters.
-func withPlan(ctx context.Context, c config.Config, act func(kafka.Admins, kafka.Plan) error) error {
+// withPlan compares the topics of a configuration, and of compare run where that is wanted, with those of its clusters.
+func withPlan(ctx context.Context, c config.Config, compared bool, act func(kafka.Admins, kafka.Plan) error) error {
 	c.DirectoryFile, c.CategoriesFile = "", "" // topics do not depend on them
 	cfg, err := bridgeConfig(c)
 	if err != nil {
@@ -87,7 +92,15 @@ func withPlan(ctx context.Context, c config.Config, act func(kafka.Admins, kafka
 	if err := checkOverlap(ctx, c); err != nil {
 		return err
 	}
-	plan, err := admins.Plan(cfg.Topics.Specs(cfg.Settings))
+	specs := cfg.Topics.Specs(cfg.Settings)
+	if compared {
+		comparison, err := comparedOffline(c)
+		if err != nil {
+			return err
+		}
+		specs = append(specs, comparison.Specs()...)
+	}
+	plan, err := admins.Plan(specs)
 	if err != nil {
 		return refuse(err)
 	}
@@ -138,6 +151,7 @@ func printPlan(w io.Writer, plan kafka.Plan) error {
 	}
 	for _, t := range plan.Topics {
 		for _, difference := range t.Differences {
+			difference = strings.Replace(difference, ": kafka-configs ", ":\n\n    kafka-configs ", 1) // alone in its line, to be copied
 			if _, err := fmt.Fprintf(w, "\n%s (%s cluster): %s\n", t.Name, t.Cluster, difference); err != nil {
 				return err
 			}

@@ -10,6 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/ticketscloud/vibe-bridge/compare/live"
+	"github.com/ticketscloud/vibe-bridge/internal/config"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 )
 
@@ -76,6 +78,39 @@ func TestTopics(t *testing.T) {
 	}
 }
 
+// With --compare, what compare run needs is there as well: it starts without creating anything.
+func TestTopicsOfTheComparison(t *testing.T) {
+	t.Parallel()
+	d := newDeployment(t)
+	d.configure("directory_file: none.json\ncompare: {expected_file: none.yaml}\n")
+	plan := execute(t, nil, "topics", "plan", "--compare", "--config", d.config)
+	if got := all(actions(t, plan.stdout)); plan.code != codeOK || got["ok"] != 4 || got["create"] != 16+11 {
+		t.Errorf("exit code %d: %s%s", plan.code, plan.stdout, plan.stderr)
+	}
+	created := execute(t, nil, "topics", "create", "--compare", "--config", d.config)
+	if created.code != codeOK || !strings.HasSuffix(created.stdout, "\n27 topics created, 4 were there\n") {
+		t.Errorf("exit code %d: %s%s", created.code, created.stdout, created.stderr)
+	}
+	c, err := config.Load(d.config, nil, nil)
+	must(t, err)
+	cfg, err := comparedOffline(c)
+	must(t, err)
+	must(t, live.EnsureTopics(t.Context(), cfg, false))
+
+	if _, err := d.target.admin(t).DeleteTopics(t.Context(), "trial-differences"); err != nil {
+		t.Fatal(err)
+	}
+	d.target.create(t, "trial-differences", testPartitions, map[string]string{"cleanup.policy": "delete"})
+	plan = execute(t, nil, "topics", "plan", "--compare", "--config", d.config)
+	want := "\ntrial-differences (state cluster): has cleanup.policy=delete, want compact:\n\n    kafka-configs --bootstrap-server "
+	if plan.code != codeChecks || !strings.Contains(plan.stdout, want) {
+		t.Errorf("exit code %d, want %q: %s%s", plan.code, want, plan.stdout, plan.stderr)
+	}
+	if r := execute(t, nil, "topics", "plan", "--config", d.config); r.code != codeOK {
+		t.Errorf("without --compare: exit code %d: %s", r.code, r.stdout)
+	}
+}
+
 // Where a deletion, or a failure in between, has left some of them.
 func TestTopicsCreateCompletes(t *testing.T) {
 	t.Parallel()
@@ -113,7 +148,8 @@ func TestTopicsPlanOfWrongTopics(t *testing.T) {
 	for _, want := range []string{
 		`none \(source cluster\): does not exist, `,
 		`trial-gate-loop \(state cluster\): has 3 partitions, want 2: `,
-		`orders \(target cluster\): has cleanup\.policy=delete, want compact: kafka-configs `,
+		`orders \(target cluster\): has cleanup\.policy=delete, want compact:\n\n    kafka-configs --bootstrap-server ` + regexp.QuoteMeta(strings.Join(d.target.Brokers, ",")) +
+			` --command-config admin\.properties --alter --entity-type topics --entity-name orders --add-config cleanup\.policy=compact$`,
 	} {
 		if !regexp.MustCompile(`(?m)^` + want).MatchString(r.stdout) {
 			t.Errorf("the plan does not say %s:\n%s", want, r.stdout)

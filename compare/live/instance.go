@@ -112,7 +112,7 @@ func permanent(err error) bool {
 type MissingTopicsError struct{ Topics []kafka.TopicSpec }
 
 func (e *MissingTopicsError) Error() string {
-	return fmt.Sprintf("%d of the comparison's topics are missing on the state cluster, %s among them: run `vibe-bridge compare run --create-topics` once, or create them", len(e.Topics), e.Topics[0].Name)
+	return fmt.Sprintf("%d of the comparison's topics are missing on the state cluster, %s among them: run `vibe-bridge topics create --compare`, or `compare run --create-topics` once", len(e.Topics), e.Topics[0].Name)
 }
 
 // EnsureTopics creates those of the comparison's own topics that are missing, or, without

@@ -82,6 +82,7 @@ func (a *Admin) describe(names []string) (map[string]TopicInfo, error) {
 		if err != nil {
 			return nil, fmt.Errorf("describe topic %s: %w", m.Name, err)
 		}
+		info.Brokers = a.cluster.Brokers
 		infos[m.Name] = info
 		if info.Exists {
 			existing = append(existing, m.Name)

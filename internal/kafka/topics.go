@@ -44,6 +44,8 @@ type TopicInfo struct {
 	ID string
 	// Config has every setting that the brokers report, defaults included; nil if they could not be read.
 	Config map[string]string
+	// Brokers are the addresses of its cluster, for commands that people are to run.
+	Brokers []string
 }
 
 // Action is what a plan has for a topic.
@@ -151,8 +153,7 @@ func differences(s TopicSpec, have TopicInfo) []string {
 		if !known {
 			got = "not reported"
 		}
-		ds = append(ds, fmt.Sprintf("has %s=%s, want %s: kafka-configs --alter --entity-type topics --entity-name %s --add-config %s",
-			key, got, wanted(key, want), s.Name, addConfig(key, want)))
+		ds = append(ds, fmt.Sprintf("has %s=%s, want %s: %s", key, got, wanted(key, want), alterCommand(s.Name, have.Brokers, key, want)))
 	}
 	return ds
 }
@@ -179,12 +180,15 @@ func wanted(key, want string) string {
 	return want
 }
 
-// addConfig writes one setting as kafka-configs takes it: lists in brackets.
-func addConfig(key, value string) string {
+// alterCommand changes one setting of a topic when it is pasted into a shell. Who runs it has the right to,
+// and has written into admin.properties who that is, as for the commands of `vibe-bridge acls`.
+func alterCommand(topic string, brokers []string, key, value string) string {
+	setting := key + "=" + value
 	if strings.Contains(value, ",") {
-		value = "[" + value + "]"
+		setting = "'" + key + "=[" + value + "]'" // lists in brackets, which are a pattern for a shell
 	}
-	return key + "=" + value
+	return fmt.Sprintf("kafka-configs --bootstrap-server %s --command-config admin.properties --alter --entity-type topics --entity-name %s --add-config %s",
+		strings.Join(brokers, ","), topic, setting)
 }
 
 func settingMet(key, want, got string) bool {

@@ -12,7 +12,7 @@ func TestPlanTopics(t *testing.T) {
 		Config: map[string]string{"cleanup.policy": "compact,delete", "retention.ms": "1000", "message.timestamp.type": "CreateTime"},
 	}
 	good := TopicInfo{
-		Exists: true, Partitions: 4, Replication: 3,
+		Exists: true, Partitions: 4, Replication: 3, Brokers: []string{"a:9092", "b:9092"},
 		Config: map[string]string{"cleanup.policy": "delete, compact", "retention.ms": "1000", "message.timestamp.type": "CreateTime", "segment.ms": "1"},
 	}
 	with := func(change func(*TopicInfo)) TopicInfo {
@@ -41,10 +41,10 @@ func TestPlanTopics(t *testing.T) {
 		{"more replicas", nil, with(func(i *TopicInfo) { i.Replication = 4 }), ActionOK, nil},
 		{"longer retention", nil, with(func(i *TopicInfo) { i.Config["retention.ms"] = "1001" }), ActionOK, nil},
 		{"endless retention", nil, with(func(i *TopicInfo) { i.Config["retention.ms"] = "-1" }), ActionOK, nil},
-		{"shorter retention", nil, with(func(i *TopicInfo) { i.Config["retention.ms"] = "999" }), ActionMismatch, []string{"has retention.ms=999, want at least 1000", "--entity-name t --add-config retention.ms=1000"}},
+		{"shorter retention", nil, with(func(i *TopicInfo) { i.Config["retention.ms"] = "999" }), ActionMismatch, []string{"has retention.ms=999, want at least 1000", "want at least 1000: kafka-configs --bootstrap-server a:9092,b:9092 --command-config admin.properties --alter --entity-type topics --entity-name t --add-config retention.ms=1000"}},
 		{"endless retention wanted", func(s *TopicSpec) { s.Config = map[string]string{"retention.ms": "-1"} }, good, ActionMismatch, []string{"retention.ms=1000, want -1"}},
 		{"not a number", nil, with(func(i *TopicInfo) { i.Config["retention.ms"] = "long" }), ActionMismatch, []string{"retention.ms=long"}},
-		{"no compaction", nil, with(func(i *TopicInfo) { i.Config["cleanup.policy"] = "delete" }), ActionMismatch, []string{"cleanup.policy=delete, want compact,delete", "--add-config cleanup.policy=[compact,delete]"}},
+		{"no compaction", nil, with(func(i *TopicInfo) { i.Config["cleanup.policy"] = "delete" }), ActionMismatch, []string{"cleanup.policy=delete, want compact,delete", "--add-config 'cleanup.policy=[compact,delete]'"}},
 		{"other timestamps", nil, with(func(i *TopicInfo) { i.Config["message.timestamp.type"] = "LogAppendTime" }), ActionOK, nil},
 		{"another setting", func(s *TopicSpec) { s.Config = map[string]string{"compression.type": "zstd"} }, with(func(i *TopicInfo) { i.Config["compression.type"] = "gzip" }), ActionMismatch, []string{"compression.type=gzip, want zstd"}},
 		{"setting not reported", nil, with(func(i *TopicInfo) { delete(i.Config, "message.timestamp.type") }), ActionMismatch, []string{"not reported"}},
