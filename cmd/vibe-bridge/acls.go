@@ -20,6 +20,7 @@ type aclsOptions struct {
 	purpose   string
 	principal string
 	group     string
+	creates   bool
 	json      bool
 }
 
@@ -43,11 +44,11 @@ func newACLsCommand(a *app) *cobra.Command {
 		Long: `acls prints, for a configuration, the commands that grant the least rights in Kafka's
 ACLs. It asks nothing of any broker. --for says to whom:
 
-  run      an instance of the bridge
-  topics   who runs vibe-bridge topics create, once
-  look     who looks: verify, parked, quarantine list and show, compare once, cutover-check
+  run      an instance of the bridge, and its console
+  topics   who runs vibe-bridge topics create, once, with --compare, too
+  look     who looks: verify, parked, quarantine list and show, cutover-check, and all of compare but run
   act      who acts as well: resync, quarantine replay and resume
-  compare  an instance of compare run; its topics are created with the rights of "topics"
+  compare  an instance of compare run; with --create-topics, one that is started so
   consume  who reads the slim topics, in the consumer group --group`,
 		Example: `  vibe-bridge acls --config bridge.yaml
   vibe-bridge acls --config bridge.yaml --for consume --principal User:vibe-app --group vibe-app`,
@@ -65,9 +66,10 @@ ACLs. It asks nothing of any broker. --for says to whom:
 	flags.StringVar(&o.purpose, "for", rightsToRun, "what the rights are for: "+strings.Join(purposes, ", "))
 	flags.StringVar(&o.principal, "principal", "", "who gets them (default User: and security.sasl.username of each cluster)")
 	flags.StringVar(&o.group, "group", "", "consumer group of --for consume")
+	flags.BoolVar(&o.creates, "create-topics", false, "with what compare run --create-topics needs, for --for compare")
 	flags.BoolVar(&o.json, "json", false, "print the rights as JSON")
 	config.BindFlags(flags)
-	showFlags(cmd, "config", "for", "principal", "group", "json", "name")
+	showFlags(cmd, "config", "for", "principal", "group", "create-topics", "json", "name")
 	return cmd
 }
 
@@ -86,7 +88,13 @@ func (o *aclsOptions) rights(c config.Config) ([]kafka.Right, error) {
 	if (o.purpose == rightsToConsume) != (o.group != "") {
 		return nil, refusef("--group is for --for consume, which needs it")
 	}
-	compared := c
+	if o.creates && o.purpose != rightsToCompare {
+		return nil, refusef("--create-topics is for --for compare: an instance of the bridge creates none")
+	}
+	live, compared, err := comparedOffline(c)
+	if err != nil {
+		return nil, err
+	}
 	c.DirectoryFile, c.CategoriesFile = "", "" // rights do not depend on them
 	cfg, err := bridgeConfig(c)
 	if err != nil {
@@ -94,29 +102,20 @@ func (o *aclsOptions) rights(c config.Config) ([]kafka.Right, error) {
 	}
 	switch t := cfg.Topics; o.purpose {
 	case rightsToRun:
-		return t.RunRights(), nil
+		// The console shows what compare run has found. An instance starts without that right, too.
+		return kafka.SortRights(append(t.RunRights(), live.ReportRights()...)), nil
 	case rightsToCreate:
-		specs := t.Specs(cfg.Settings)
-		live, err := comparedOffline(compared)
-		if err != nil {
-			return nil, err
-		}
-		return processors.CreateRights(append(specs, live.Specs()...)), nil
+		return processors.CreateRights(append(t.Specs(cfg.Settings), live.Specs()...)), nil
 	case rightsToLook:
-		return t.LookRights(), nil
+		return kafka.SortRights(slices.Concat(t.LookRights(), live.LookRights(), compared.lookRights())), nil
 	case rightsToAct:
-		return t.ActRights(), nil
+		return kafka.SortRights(slices.Concat(t.ActRights(), live.LookRights(), compared.lookRights())), nil
 	case rightsToCompare:
-		live, err := comparedOffline(compared)
-		if err != nil {
-			return nil, err
+		rights := live.Rights(compared.leftCluster())
+		if o.creates {
+			rights = kafka.SortRights(append(rights, live.CreateRights()...))
 		}
-		left := kafka.SourceCluster
-		if c.Compare.Against == config.AgainstSlim {
-			left = c.Compare.Other.Cluster
-		}
-		live.Quarantine = t.Quarantine()
-		return live.Rights(left), nil
+		return rights, nil
 	case rightsToConsume:
 		var rights []kafka.Right
 		for _, s := range []mapping.Stream{mapping.Events, mapping.Orders, mapping.Refunds} {
@@ -126,6 +125,16 @@ func (o *aclsOptions) rights(c config.Config) ([]kafka.Right, error) {
 		return kafka.SortRights(rights), nil
 	}
 	return nil, refusef("--for %q: want one of %s", o.purpose, strings.Join(purposes, ", "))
+}
+
+// lookRights are what compare once needs on what it compares.
+func (p *comparison) lookRights() (rights []kafka.Right) {
+	for _, t := range p.topics {
+		for _, operation := range []kafka.Operation{kafka.OpRead, kafka.OpDescribeConfigs} {
+			rights = append(rights, kafka.Right{Cluster: t.cluster, Resource: kafka.TopicResource, Name: t.name, Operation: operation, Why: "to look at"})
+		}
+	}
+	return rights
 }
 
 // print writes one command for all resources that get the same.

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -19,6 +20,7 @@ func TestSecurityPageHasTheRights(t *testing.T) {
 	}
 	for _, line := range []string{
 		"vibe-bridge acls --config deploy/bridge.example.yaml --principal User:bridge",
+		"vibe-bridge acls --config deploy/bridge.example.yaml --principal User:compare --for compare",
 		"vibe-bridge acls --config deploy/bridge.example.yaml --principal User:vibe-app --for consume --group vibe-app",
 	} {
 		args := strings.Fields(strings.Replace(line, "deploy/", "../../deploy/", 1))[1:]
@@ -48,6 +50,7 @@ func TestACLsByPurpose(t *testing.T) {
 		{[]string{"--for", "look"}, "source:Describe,DescribeConfigs,Read state:Describe,DescribeConfigs,Read target:DescribeConfigs,Read"},
 		{[]string{"--for", "act"}, "source:Describe,DescribeConfigs,Read state:Describe,DescribeConfigs,Read,Write target:DescribeConfigs,Read"},
 		{[]string{"--for", "compare"}, "source:DescribeConfigs,Read state:DescribeConfigs,Read,Write target:DescribeConfigs,Read"},
+		{[]string{"--for", "compare", "--create-topics"}, "source:DescribeConfigs,Read state:Create,DescribeConfigs,Read,Write target:DescribeConfigs,Read"},
 		{[]string{"--for", "consume", "--group", "g"}, "target:Read"},
 	} {
 		found := map[string]map[string]bool{}
@@ -76,6 +79,49 @@ func TestACLsByPurpose(t *testing.T) {
 	}
 }
 
+// The comparison's own topics: an instance of it does not read what is for others to read, and creates only when it is told to;
+// who looks changes nothing; an instance of the bridge reads the results alone. Against slim topics, these are read.
+func TestACLsOfTheComparison(t *testing.T) {
+	const path = "../../deploy/bridge.example.yaml"
+	slim := filepath.Join(t.TempDir(), "slim.yaml")
+	must(t, os.WriteFile(slim, []byte(`name: vibe-bridge
+source: {brokers: ["a:9092"]}
+target: {brokers: ["b:9092"]}
+state_dir: none
+directory_file: none.json
+compare: {against: slim, expected_file: none.yaml, other: {cluster: source, events: e2, orders: o2, refunds: r2}, baseline: {of: left, cluster: source, orders: o3}}
+`), 0o600))
+	for _, c := range []struct {
+		flags []string
+		want  map[string]string // operations by topic
+	}{
+		{[]string{"--config", path}, map[string]string{"vibe-bridge-compare-totals": "Read", "vibe-bridge-differences": ""}},
+		{[]string{"--config", path, "--for", "compare"}, map[string]string{
+			"vibe-bridge-compare-totals": "DescribeConfigs Read Write", "vibe-bridge-differences": "DescribeConfigs Write", "vibe-bridge-quarantine": "Read"}},
+		{[]string{"--config", path, "--for", "compare", "--create-topics"}, map[string]string{
+			"vibe-bridge-compare-totals": "Create DescribeConfigs Read Write", "vibe-bridge-differences": "Create DescribeConfigs Write"}},
+		{[]string{"--config", path, "--for", "look"}, map[string]string{
+			"vibe-bridge-compare-totals": "DescribeConfigs Read", "vibe-bridge-differences": "DescribeConfigs Read", "vibe-bridge-compare-rows": "Describe DescribeConfigs"}},
+		{[]string{"--config", slim, "--for", "look"}, map[string]string{"o2": "DescribeConfigs Read", "o3": "DescribeConfigs Read"}},
+		{[]string{"--config", slim, "--for", "compare"}, map[string]string{"o2": "DescribeConfigs Read", "o3": "", "orders_done": "", "vibe-bridge-quarantine": "Read"}},
+	} {
+		r := mustRun(t, append([]string{"acls", "--json"}, c.flags...)...)
+		var rights []kafka.Right
+		must(t, json.Unmarshal([]byte(r.stdout), &rights))
+		for topic, want := range c.want {
+			var operations []string
+			for _, right := range rights {
+				if right.Name == topic && right.Resource == kafka.TopicResource {
+					operations = append(operations, string(right.Operation))
+				}
+			}
+			if got := strings.Join(operations, " "); got != want {
+				t.Errorf("acls %q: on %s %q, want %q", c.flags, topic, got, want)
+			}
+		}
+	}
+}
+
 // What cannot be printed is refused with what is wanted.
 func TestACLsRefuses(t *testing.T) {
 	const path = "../../deploy/bridge.example.yaml"
@@ -86,6 +132,7 @@ func TestACLsRefuses(t *testing.T) {
 		{[]string{"--for", "everything"}, `--for "everything": want one of run, topics, look, act, compare, consume`},
 		{[]string{"--for", "consume"}, "--group is for --for consume"},
 		{[]string{"--group", "g"}, "--group is for --for consume"},
+		{[]string{"--create-topics"}, "--create-topics is for --for compare"},
 		{nil, "want --principal"},
 	} {
 		if r := runCommand(append([]string{"acls", "--config", path}, c.flags...)...); r.code != codeRefused || !strings.Contains(r.stderr, c.says) {

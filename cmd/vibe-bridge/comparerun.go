@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -20,6 +22,7 @@ import (
 	"github.com/ticketscloud/vibe-bridge/internal/console"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 	"github.com/ticketscloud/vibe-bridge/internal/logging"
+	"github.com/ticketscloud/vibe-bridge/internal/preflight"
 	"github.com/ticketscloud/vibe-bridge/processors"
 	"github.com/ticketscloud/vibe-bridge/slim"
 )
@@ -75,35 +78,54 @@ not start, 1 it failed.`,
 
 // liveConfig is a configuration as package live takes it.
 func liveConfig(ctx context.Context, c config.Config) (live.Config, error) {
+	cfg, p, err := configuredLive(c)
+	if err != nil {
+		return live.Config{}, err
+	}
+	cfg.Quarantine, err = p.quarantineThere(ctx)
+	return cfg, err
+}
+
+// configuredLive is liveConfig as far as it does not depend on any broker.
+func configuredLive(c config.Config) (live.Config, *comparison, error) {
 	p, err := newComparison(c)
 	if err != nil {
-		return live.Config{}, err
+		return live.Config{}, nil, err
 	}
 	cfg, err := withNoise(liveConfigOf(c, p), c.Compare.NoiseFile)
-	if err != nil {
-		return live.Config{}, err
-	}
+	return cfg, p, err
+}
+
+// quarantineThere is the name of the quarantine topic; "" when there is none.
+func (p *comparison) quarantineThere(ctx context.Context) (string, error) {
 	for _, t := range p.of(once.Quarantine) {
-		there, err := live.TopicExists(ctx, c.State, t.name)
+		there, err := live.TopicExists(ctx, p.config.State, t.name)
 		if err != nil {
-			return live.Config{}, refuse(err)
+			return "", refuse(err)
 		}
 		if there {
-			cfg.Quarantine = t.name
+			return t.name, nil
 		}
 	}
-	return cfg, nil
+	return "", nil
 }
 
 // comparedOffline is liveConfig without asking any broker or reading a file: topics and rights do not depend on them.
-func comparedOffline(c config.Config) (live.Config, error) {
+func comparedOffline(c config.Config) (live.Config, *comparison, error) {
 	c.DirectoryFile, c.CategoriesFile, c.Compare.ExpectedFile = "", "", ""
 	p, err := newComparison(c)
 	if err != nil {
-		return live.Config{}, err
+		return live.Config{}, nil, err
 	}
-	return liveConfigOf(c, p), nil
+	cfg := liveConfigOf(c, p)
+	for _, t := range p.of(once.Quarantine) {
+		cfg.Quarantine = t.name // as if it was there
+	}
+	return cfg, p, nil
 }
+
+// leftCluster names the cluster of the left side's topics.
+func (p *comparison) leftCluster() string { return p.of(once.Left)[0].cluster }
 
 func liveConfigOf(c config.Config, p *comparison) live.Config {
 	topics := func(side once.Side) map[compare.Stream]string {
@@ -163,19 +185,23 @@ func (o *compareRunOptions) run(ctx context.Context, a *app, c config.Config) er
 		return err
 	}
 	defer logging.Flush(log)
-	cfg, err := liveConfig(ctx, c)
+	cfg, p, err := configuredLive(c)
 	if err != nil {
 		return err
 	}
 	cfg.Log = log
-	instance, err := live.New(cfg)
-	if err != nil {
-		return refuse(err)
+	err = o.prepare(ctx, c, p, &cfg)
+	if !kafka.Unreachable(err) {
+		// A topic that the user may not see looks like a missing one: the right is what to ask for then.
+		if lacking := lackingToCompare(ctx, c); lacking != nil {
+			return lacking
+		}
 	}
-	if err := checkOverlap(ctx, c); err != nil {
+	if err != nil {
 		return err
 	}
-	if err := live.EnsureTopics(ctx, cfg, o.createTopics); err != nil {
+	instance, err := live.New(cfg)
+	if err != nil {
 		return refuse(err)
 	}
 	listener, err := listenHTTP(o.listen)
@@ -200,6 +226,46 @@ func (o *compareRunOptions) run(ctx context.Context, a *app, c config.Config) er
 	}
 	log.Info("comparison stopped")
 	return nil
+}
+
+// prepare looks at topics, and creates those of the comparison where that is wanted.
+func (o *compareRunOptions) prepare(ctx context.Context, c config.Config, p *comparison, cfg *live.Config) (err error) {
+	if err := cfg.Validate(); err != nil {
+		return refuse(err)
+	}
+	if err := checkOverlap(ctx, c); err != nil {
+		return err
+	}
+	if cfg.Quarantine, err = p.quarantineThere(ctx); err != nil {
+		return err
+	}
+	err = live.EnsureTopics(ctx, *cfg, o.createTopics)
+	switch {
+	case err == nil:
+		return nil
+	case o.createTopics && kafka.Forbidden(err):
+		return refusef("the user of compare run may not create its topics: `vibe-bridge acls --for compare --create-topics` prints the commands that grant it, or have `vibe-bridge topics create --compare` run by who may (%s)", firstOf(err.Error()))
+	}
+	return refuse(err)
+}
+
+// lackingToCompare says which right an instance has not; nil when it has all, or the brokers do not tell.
+func lackingToCompare(ctx context.Context, c config.Config) error {
+	needed, p, err := comparedOffline(c)
+	if err != nil {
+		return err
+	}
+	err = preflight.CheckRights(ctx, c.Source, c.Target, c.State, needed.Rights(p.leftCluster()))
+	var lacking *preflight.MissingRightsError
+	if !errors.As(err, &lacking) {
+		return nil
+	}
+	first, more := lacking.Rights[0], ""
+	if n := len(lacking.Rights) - 1; n > 0 {
+		more = fmt.Sprintf(" (and %d more)", n)
+	}
+	return refusef("%s cluster: the user of compare run has not the right %s on %s %s%s: `vibe-bridge acls --for compare` prints the commands that grant what is needed",
+		first.Cluster, first.Operation, first.Resource, first.Name, more)
 }
 
 // serveComparison answers until the returned function is called, to those to whom an instance of the bridge would.

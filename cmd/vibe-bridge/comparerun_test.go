@@ -108,8 +108,7 @@ func TestComparisonKnowsTheLegacyTopics(t *testing.T) {
 			"VIBE_BRIDGE_COMPARE_OTHER_EVENTS=e2", "VIBE_BRIDGE_COMPARE_OTHER_ORDERS=o2", "VIBE_BRIDGE_COMPARE_OTHER_REFUNDS=r2",
 		}, nil)
 		must(t, err)
-		c.DirectoryFile, c.CategoriesFile = "", ""
-		cfg, err := comparedOffline(c)
+		cfg, _, err := comparedOffline(c)
 		must(t, err)
 		if len(cfg.LegacyTopics) != 4 || cfg.LegacyTopics[compare.Orders] != "sales" {
 			t.Errorf("against %s: legacy topics %v", against, cfg.LegacyTopics)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,16 +50,18 @@ allow.everyone.if.no.acl.found=false
 
 // Users of the secured Kafka.
 const (
-	bridgeUser   = "bridge"   // runs the bridge
-	creatingUser = "creator"  // creates its topics
-	readingUser  = "vibe-app" // reads the slim topics
+	bridgeUser    = "bridge"   // runs the bridge
+	creatingUser  = "creator"  // creates its topics
+	readingUser   = "vibe-app" // reads the slim topics
+	comparingUser = "comparer" // runs the comparison
+	lookingUser   = "looker"   // looks at what it has found
 )
 
 func startSecuredKafka(t *testing.T) *securedKafka {
 	t.Helper()
 	pki := kafkatest.NewPKI(t, "cluster authority")
 	var users []string
-	for _, u := range []string{bridgeUser, creatingUser, readingUser} {
+	for _, u := range []string{bridgeUser, creatingUser, readingUser, comparingUser, lookingUser} {
 		users = append(users, fmt.Sprintf("SCRAM-SHA-512=[name=%s,password=%s]", u, testPassword))
 	}
 	k := &securedKafka{t: t, pki: pki, OwnKafka: kafkatest.StartOwnKafka(t, localkafka.Options{
@@ -151,18 +154,110 @@ func TestExactRights(t *testing.T) {
 		t.Errorf("topics were created without a right: exit code %d, %s", r.code, r.stderr)
 	}
 	k.grant(creatingUser, printedRights(t, creators, "--for", "topics")...)
-	mustRun(t, "topics", "create", "--config", creators)
+	mustRun(t, "topics", "create", "--compare", "--config", creators)
 
-	rights := printedRights(t, mine)
-	k.grant(bridgeUser, rights...)
+	k.grant(bridgeUser, printedRights(t, mine)...)
 	if r := check(t, mine); r.code != codeOK {
 		t.Errorf("check: exit code %d\n%s", r.code, strings.Join(r.bad(), "\n"))
 	}
 	mustRun(t, "generate", "--config", admins, "--add", "--orders", "300", "--hostile", "0.05")
 	k.bridged(mine, admins)
 	mustRun(t, "verify", "--config", admins, "--grace", "1s")
+	k.compared(folder)
+	k.showsComparison(mine)
+	k.missing(mine, neededToRun(t, mine))
 	k.consumed(mine)
-	k.missing(mine, rights)
+}
+
+// neededToRun are the printed rights without which an instance does not start: that on the results of the comparison is for its
+// console alone.
+func neededToRun(t *testing.T, mine string) []kafka.Right {
+	t.Helper()
+	all := printedRights(t, mine)
+	needed := slices.DeleteFunc(slices.Clone(all), func(r kafka.Right) bool { return r.Name == "trial-compare-totals" })
+	if len(needed) != len(all)-1 {
+		t.Fatalf("of the results of the comparison there are %d rights, want 1: %+v", len(all)-len(needed), all)
+	}
+	return needed
+}
+
+// compared runs an instance of the comparison with exactly the rights that are printed for it, and looks at what it finds with
+// those of who looks. With one of any kind missing it does not start, and says which.
+func (k *securedKafka) compared(folder string) {
+	k.t.Helper()
+	comparing, looking := k.configFor(folder, comparingUser), k.configFor(folder, lookingUser)
+	args := []string{"compare", "run", "--config", comparing, "--state-dir", filepath.Join(folder, "compare"), "--listen", "", "--create-topics",
+		"--compare-grace", "1s", "--compare-audit-interval", "1s"}
+	refused := func(what string, wants ...string) {
+		k.t.Helper()
+		r := runCommand(args...)
+		for _, want := range wants {
+			if r.code != codeRefused || !strings.Contains(r.stderr, want) {
+				k.t.Errorf("compare run %s: exit code %d, want %q: %s", what, r.code, want, r.stderr)
+				return
+			}
+		}
+	}
+	refused("without rights", "has not the right", "vibe-bridge acls --for compare")
+	rights := printedRights(k.t, comparing, "--for", "compare")
+	k.grant(comparingUser, rights...)
+	for i, right := range rights {
+		if first := slices.IndexFunc(rights, func(r kafka.Right) bool { return r.Resource == right.Resource && r.Operation == right.Operation }); first != i {
+			continue
+		}
+		k.revoke(comparingUser, right)
+		refused("with one missing", fmt.Sprintf("has not the right %s on %s %s: `vibe-bridge acls --for compare`", right.Operation, right.Resource, right.Name))
+		k.grant(comparingUser, right)
+	}
+
+	deleted, err := k.admin.DeleteTopics(k.t.Context(), "trial-differences")
+	must(k.t, errors.Join(err, deleted.Error()))
+	refused("without the right to create", "trial-differences", "vibe-bridge acls --for compare --create-topics")
+	var create []kafka.Right
+	for _, right := range printedRights(k.t, comparing, "--for", "compare", "--create-topics") {
+		if right.Operation == kafka.OpCreate {
+			create = append(create, right)
+		}
+	}
+	k.grant(comparingUser, create...)
+	k.grant(lookingUser, printedRights(k.t, looking, "--for", "look")...)
+
+	ctx, cancel := context.WithCancel(k.t.Context())
+	defer cancel()
+	ended := make(chan result, 1)
+	go func() {
+		var r result
+		r.code, r.stderr = runFor(ctx, args...)
+		ended <- r
+	}()
+	kafkatest.Eventually(k.t, "a result", func() bool {
+		select {
+		case r := <-ended:
+			k.t.Fatalf("the comparison ended with exit code %d: %s", r.code, r.stderr)
+		default:
+		}
+		r := runCommand("compare", "report", "--config", looking)
+		return r.code == codeOK || r.code == codeChecks
+	})
+	mustRun(k.t, "compare", "differences", "--config", looking)
+	cancel()
+	if r := <-ended; r.code != codeOK {
+		k.t.Errorf("the comparison ended with exit code %d: %s", r.code, r.stderr)
+	}
+}
+
+// showsComparison: the console of an instance has what the comparison has found, by the rights that are printed for the instance.
+func (k *securedKafka) showsComparison(mine string) {
+	k.t.Helper()
+	c, err := config.Load(mine, nil, nil)
+	must(k.t, err)
+	seen, stop := newComparisonSeen(k.t.Context(), c, slog.New(slog.DiscardHandler))
+	defer stop()
+	r, err := seen.read(k.t.Context())
+	must(k.t, err)
+	if r == nil || r.Streams[1].Equal < 100 || !r.Quarantine.Known {
+		k.t.Errorf("the console has %+v", r)
+	}
 }
 
 // bridged runs an instance until nothing is on its way, and ends it in order.

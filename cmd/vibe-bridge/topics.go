@@ -94,7 +94,7 @@ func withPlan(ctx context.Context, c config.Config, compared bool, act func(kafk
 	}
 	specs := cfg.Topics.Specs(cfg.Settings)
 	if compared {
-		comparison, err := comparedOffline(c)
+		comparison, _, err := comparedOffline(c)
 		if err != nil {
 			return err
 		}

@@ -93,7 +93,7 @@ func TestTopicsOfTheComparison(t *testing.T) {
 	}
 	c, err := config.Load(d.config, nil, nil)
 	must(t, err)
-	cfg, err := comparedOffline(c)
+	cfg, _, err := comparedOffline(c)
 	must(t, err)
 	must(t, live.EnsureTopics(t.Context(), cfg, false))
 

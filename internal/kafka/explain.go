@@ -233,6 +233,9 @@ var explanations = []struct {
 	{sarama.ErrOutOfBrokers, "no broker of the cluster answers: check that it runs and that the network reaches it"},
 }
 
+// Forbidden tells whether the user lacks a right on a topic.
+func Forbidden(err error) bool { return errors.Is(err, sarama.ErrTopicAuthorizationFailed) }
+
 // Explain returns one line about a failure of a Kafka client, fit for a person: what it means and what to do, with
 // the original text after it. A nil error gives "", one that is not recognized its own text.
 func Explain(err error) string {
