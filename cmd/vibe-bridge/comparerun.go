@@ -208,12 +208,14 @@ func (o *compareRunOptions) run(ctx context.Context, a *app, c config.Config) er
 	if err != nil {
 		return err
 	}
-	if err := checkWritable(cfg.StateDir); err != nil {
+	folder, err := takeFolder(cfg.StateDir, cfg.StateFolder())
+	if err != nil {
 		if listener != nil {
 			listener.Close()
 		}
-		return refusef("state_dir: %w: want a folder that this user may write to, on a disk that outlives restarts", err)
+		return err
 	}
+	defer folder.Close()
 	c.HTTP.Listen = o.listen
 	stopHTTP, err := serveComparison(listener, c.HTTP, instance, log)
 	if err != nil {

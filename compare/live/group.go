@@ -135,7 +135,7 @@ func (g *group) storage(topic string, partition int32) (storage.Storage, error) 
 		return nil, err
 	}
 	g.s.log.Warn("local state is of another changelog, and is built anew", "table", topic, "partition", partition)
-	if err := os.RemoveAll(filepath.Join(g.s.stateDir(), topic, strconv.Itoa(int(partition)))); err != nil {
+	if err := os.RemoveAll(filepath.Join(g.s.cfg.StateFolder(), topic, strconv.Itoa(int(partition)))); err != nil {
 		return nil, err
 	}
 	return build(topic, partition)

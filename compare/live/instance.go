@@ -240,7 +240,7 @@ func (s *session) all() error {
 	if s.facts, err = s.readFacts(); err != nil {
 		return err
 	}
-	s.stores, err = store.NewRegistry(store.Options{Dir: s.stateDir(), Logger: s.log})
+	s.stores, err = store.NewRegistry(store.Options{Dir: s.cfg.StateFolder(), Logger: s.log})
 	if err != nil {
 		return err
 	}
@@ -252,7 +252,8 @@ func (s *session) all() error {
 	return s.runParts()
 }
 
-func (s *session) stateDir() string { return filepath.Join(s.cfg.StateDir, s.cfg.Name+"-compare") }
+// StateFolder is where the state of an instance is.
+func (cfg Config) StateFolder() string { return filepath.Join(cfg.StateDir, cfg.Name+"-compare") }
 
 func (s *session) connect() (closeAll func(), err error) {
 	var open []*kafka.Admin
