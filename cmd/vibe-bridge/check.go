@@ -24,7 +24,7 @@ func newCheckCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check --config FILE",
 		Short: "Look at everything that an instance needs, before one starts",
-		Long: `check looks at the configuration, files of passwords and certificates, the state folder
+		Long: `check looks at the configuration, files of passwords, tokens and certificates, the state folder
 and its disk, every broker, what the bridge's user may do, all topics and their
 settings, the positions of the consumer groups, and clocks. It only reads: no topic
 is created, no group joined, nothing written but a file in state_dir that is removed

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,6 +45,11 @@ func (c checked) bad() (lines []string) {
 	return lines
 }
 
+// scarceDisk tells whether the machine's own disk has changed the exit code.
+func (c checked) scarceDisk() bool {
+	return slices.ContainsFunc(c.Lines, func(l preflight.Line) bool { return l.Of == "disk" && l.Status != preflight.OK })
+}
+
 // A sound deployment has nothing to complain of, in each of its parts, and looking at it changes nothing.
 func TestCheckOfASoundDeployment(t *testing.T) {
 	d := newDeployment(t)
@@ -63,7 +69,7 @@ func TestCheckOfASoundDeployment(t *testing.T) {
 			t.Errorf("%+v does not say what to do", l)
 		}
 	}
-	if want := []string{"config", "credentials", "files", "state", "brokers", "rights", "topics", "replicas", "legacy", "identity", "groups", "clock"}; !slices.Equal(kinds, want) {
+	if want := []string{"config", "credentials", "http", "files", "state", "brokers", "rights", "topics", "replicas", "legacy", "identity", "groups", "clock"}; !slices.Equal(kinds, want) {
 		t.Errorf("looked at %q, want %q", kinds, want)
 	}
 	if wrote := append(d.source.seen.names(), d.target.seen.names()...); len(wrote) > 0 {
@@ -158,6 +164,63 @@ func TestCheckFinds(t *testing.T) {
 			}
 			if strings.Contains(r.stdout+r.stderr, "pa55-word") {
 				t.Error("it shows the password")
+			}
+		})
+	}
+}
+
+// What would keep an instance from answering by HTTP is found, and what would have it answer to others than it should.
+func TestCheckFindsInFilesOfHTTP(t *testing.T) {
+	t.Parallel()
+	d := newDeployment(t)
+	mustRun(t, "topics", "create", "--config", d.config)
+	file := func(name, text string, mode os.FileMode) string {
+		path := d.write(name, text)
+		must(t, os.Chmod(path, mode))
+		return path
+	}
+	const secret = "t0ken-of-the-test"
+	token := file("token", secret+"\n", 0o400)
+	authority := kafkatest.NewPKI(t, "authority")
+	now := time.Now()
+	issue := func(name string, expiry time.Time) kafkatest.Leaf { // without the authority's own, which ends soon
+		leaf := authority.Issue(name, expiry, "127.0.0.1")
+		leaf.CertFile = file(name, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf.Certificate.Certificate[0]})), 0o400)
+		return leaf
+	}
+	good, other := issue("good", now.AddDate(1, 0, 0)), issue("other", now.AddDate(1, 0, 0))
+	soon, ended := issue("soon", now.Add(60*time.Hour)), issue("ended", now.Add(-time.Hour))
+	for name, c := range map[string]struct {
+		flags []string
+		code  int
+		want  []string // regular expressions of all lines that are not ok
+	}{
+		"nobody listens": {[]string{"--http-listen=", "--http-view-token-file=/nope"}, codeOK, nil},
+		"no files":       {nil, codeOK, nil},
+		"all is well": {[]string{"--http-view-token-file=" + token, "--http-tls-cert-file=" + good.CertFile, "--http-tls-key-file=" + good.KeyFile,
+			"--http-client-ca-file=" + good.CertFile}, codeOK, nil},
+		"no such token":       {[]string{"--http-view-token-file=/nope"}, codeRefused, []string{`failure http http\.view_token_file: open /nope: no such file`}},
+		"short token":         {[]string{"--http-act-token-file=" + file("short", "abc", 0o400)}, codeRefused, []string{`failure http http\.act_token_file: .*/short: want one token of 16 characters or more`}},
+		"token of everybody":  {[]string{"--http-metrics-token-file=" + file("open", secret, 0o644)}, codeFailed, []string{`warning http http\.metrics_token_file: .*/open can be read by every user of this machine \(mode 0644\)`}},
+		"one token, twice":    {[]string{"--http-view-token-file=" + token, "--http-personal-token-file=" + file("same", secret, 0o400)}, codeRefused, []string{`failure http http\.personal_token_file: .*/same holds the same token as http\.view_token_file`}},
+		"two that are wrong":  {[]string{"--http-view-token-file=/nope", "--http-act-token-file=/neither"}, codeRefused, []string{`failure http http\.view_token_file: open /nope`, `failure http http\.act_token_file: open /neither`}},
+		"no certificate":      {[]string{"--http-tls-cert-file=/nope", "--http-tls-key-file=" + good.KeyFile}, codeRefused, []string{`failure http http\.tls_cert_file: open /nope: no such file`}},
+		"key of another":      {[]string{"--http-tls-cert-file=" + good.CertFile, "--http-tls-key-file=" + other.KeyFile}, codeRefused, []string{`failure http http\.tls_cert_file: .*private key does not match public key`}},
+		"certificate ends":    {[]string{"--http-tls-cert-file=" + soon.CertFile, "--http-tls-key-file=" + soon.KeyFile}, codeFailed, []string{`warning http http\.tls_cert_file: .* has a certificate that ends on .*, in 2 days`}},
+		"certificate ended":   {[]string{"--http-tls-cert-file=" + ended.CertFile, "--http-tls-key-file=" + ended.KeyFile}, codeRefused, []string{`failure http http\.tls_cert_file: .* has a certificate that ended on`}},
+		"no such authority":   {[]string{"--http-tls-cert-file=" + good.CertFile, "--http-tls-key-file=" + good.KeyFile, "--http-client-ca-file=/nope"}, codeRefused, []string{`failure http http\.client_ca_file: open /nope`}},
+		"authority of no PEM": {[]string{"--http-tls-cert-file=" + good.CertFile, "--http-tls-key-file=" + good.KeyFile, "--http-client-ca-file=" + token}, codeRefused, []string{`failure http http\.client_ca_file: .* has no certificate in PEM`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := check(t, d.config, append([]string{"--strict", "--http-listen=127.0.0.1:0"}, c.flags...)...)
+			if r.code != c.code && !r.scarceDisk() {
+				t.Errorf("exit code %d, want %d: %s", r.code, c.code, r.stderr)
+			}
+			if bad := r.bad(); !slices.EqualFunc(bad, c.want, func(line, want string) bool { return regexp.MustCompile("^" + want).MatchString(line) }) {
+				t.Errorf("found %q, want %q", bad, c.want)
+			}
+			if strings.Contains(r.stdout+r.stderr, secret) {
+				t.Error("it shows the token")
 			}
 		})
 	}

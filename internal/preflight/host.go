@@ -8,11 +8,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/ticketscloud/vibe-bridge/directory"
+	"github.com/ticketscloud/vibe-bridge/internal/console"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 	"github.com/ticketscloud/vibe-bridge/internal/seal"
 )
@@ -55,7 +57,7 @@ func (r *run) credentials() {
 		for _, file := range []struct{ key, path string }{{"tls.ca_file", s.TLS.CAFile}, {"tls.cert_file", s.TLS.CertFile}} {
 			if file.path != "" {
 				found = true
-				r.certificates(c.name+".security."+file.key, file.path)
+				r.certificates("credentials", c.name+".security."+file.key, file.path)
 			}
 		}
 		if s.Protocol == kafka.SASLPlaintext {
@@ -65,6 +67,49 @@ func (r *run) credentials() {
 	if !found {
 		r.ok("credentials", "all clusters", "no files")
 	}
+}
+
+// http looks at the files that decide who may ask an instance, and by what certificate it is known. Refusals are those of a start.
+func (r *run) http() {
+	const check = "http"
+	h := r.Config.HTTP
+	if h.Listen == "" {
+		r.ok(check, "http.listen", "none: no metrics, no health, no console")
+		return
+	}
+	before := len(r.lines)
+	_, wrong := console.NewAccess(h)
+	var several interface{ Unwrap() []error }
+	if errors.As(wrong, &several) {
+		for _, err := range several.Unwrap() {
+			r.refused(check, err, "want a token of its own for each right, alone in a file that the user of the bridge may read: openssl rand -hex 32")
+		}
+	}
+	if _, _, err := console.TLS(h); err != nil {
+		r.refused(check, err, "want PEM: the certificate (with those of the authorities between it and the root), the key that belongs to it, the authority of clients")
+	}
+	for _, f := range []struct{ key, path string }{
+		{"view_token_file", h.ViewTokenFile}, {"act_token_file", h.ActTokenFile}, {"personal_token_file", h.PersonalTokenFile},
+		{"metrics_token_file", h.MetricsTokenFile}, {"tls_key_file", h.TLSKeyFile},
+	} {
+		if _, err := os.Stat(f.path); err == nil { // else it is said
+			r.secret(check, "http."+f.key, f.path)
+		}
+	}
+	for _, f := range []struct{ key, path string }{{"tls_cert_file", h.TLSCertFile}, {"client_ca_file", h.ClientCAFile}} {
+		if f.path != "" && !r.failed(check) {
+			r.certificates(check, "http."+f.key, f.path)
+		}
+	}
+	if len(r.lines) == before {
+		r.ok(check, "http.listen", "%s, no files", h.Listen)
+	}
+}
+
+// refused is an error that begins with the key that it is about.
+func (r *run) refused(check string, err error, do string) {
+	key, what, _ := strings.Cut(err.Error(), ": ")
+	r.fail(check, key, what, do)
 }
 
 // secret looks at who may read a file.
@@ -95,10 +140,11 @@ func (r *run) keys() {
 	}
 }
 
-func (r *run) certificates(of, path string) {
+// certificates looks at when those of a file end.
+func (r *run) certificates(check, of, path string) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		r.fail("credentials", of, err.Error(), "put the file there, readable for the user of the bridge")
+		r.fail(check, of, err.Error(), "put the file there, readable for the user of the bridge")
 		return
 	}
 	first := time.Time{}
@@ -114,13 +160,13 @@ func (r *run) certificates(of, path string) {
 	left := first.Sub(r.Now())
 	switch end := first.UTC().Format(time.DateOnly); {
 	case first.IsZero():
-		r.fail("credentials", of, path+" has no certificate", "want PEM")
+		r.fail(check, of, path+" has no certificate", "want PEM")
 	case left <= 0:
-		r.fail("credentials", of, fmt.Sprintf("%s has a certificate that ended on %s", path, end), "renew it")
+		r.fail(check, of, fmt.Sprintf("%s has a certificate that ended on %s", path, end), "renew it")
 	case left < certificateNotice:
-		r.warn("credentials", of, fmt.Sprintf("%s has a certificate that ends on %s, in %d days", path, end, int(left.Hours()/24)), "renew it")
+		r.warn(check, of, fmt.Sprintf("%s has a certificate that ends on %s, in %d days", path, end, int(left.Hours()/24)), "renew it")
 	default:
-		r.ok("credentials", of, "%s, good until %s", path, end)
+		r.ok(check, of, "%s, good until %s", path, end)
 	}
 }
 

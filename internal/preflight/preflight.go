@@ -60,6 +60,7 @@ func Run(ctx context.Context, o Options) []Line {
 	}
 	r := &run{Options: o}
 	r.credentials()
+	r.http()
 	r.keys()
 	r.files()
 	r.state()
