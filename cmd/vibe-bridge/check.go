@@ -37,12 +37,8 @@ Each line is ok, warning or FAILURE, and says what to do. Exit codes: 0 no failu
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := loadConfig(a, o.config, cmd.Flags())
-			var faulty *config.Error
-			switch {
-			case errors.As(err, &faulty):
-				return o.say(a, faultyConfig(faulty))
-			case err != nil:
-				return err
+			if err != nil {
+				return o.say(a, faultyConfig(err))
 			}
 			return o.run(cmd.Context(), a, c)
 		},
@@ -56,10 +52,17 @@ Each line is ok, warning or FAILURE, and says what to do. Exit codes: 0 no failu
 	return cmd
 }
 
-func faultyConfig(e *config.Error) []preflight.Line {
+// faultyConfig has a line for each problem, and one for a file that cannot be read or is no YAML.
+func faultyConfig(err error) []preflight.Line {
+	line := preflight.Line{Check: "config", Of: "configuration", Status: preflight.Failure, Found: err.Error(), Do: "correct it; deploy/bridge.example.yaml explains every key"}
+	var faulty *config.Error
+	if !errors.As(err, &faulty) {
+		return []preflight.Line{line}
+	}
 	var lines []preflight.Line
-	for _, p := range e.Problems {
-		lines = append(lines, preflight.Line{Check: "config", Of: "configuration", Status: preflight.Failure, Found: fmt.Sprint(p), Do: "correct it; deploy/bridge.example.yaml explains every key"})
+	for _, p := range faulty.Problems {
+		line.Found = p.String()
+		lines = append(lines, line)
 	}
 	return lines
 }

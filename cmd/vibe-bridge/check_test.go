@@ -92,7 +92,9 @@ func TestCheckFinds(t *testing.T) {
 		code  int                 // of --strict
 		flags []string
 	}{
-		"configuration": {func(d *deployment) { d.configure("edition: 3\n") }, `failure config configuration: .*edition: "3": want one of`, codeRefused, nil},
+		"configuration":    {func(d *deployment) { d.configure("edition: 3\n") }, `failure config configuration: .*edition: "3": want one of`, codeRefused, nil},
+		"no configuration": {func(d *deployment) { d.config += ".none" }, `failure config configuration: read configuration: open .*bridge\.yaml\.none: no such file`, codeRefused, nil},
+		"not YAML":         {func(d *deployment) { d.write("bridge.yaml", "name: [\n") }, `failure config configuration: read configuration: .*bridge\.yaml:1: not YAML: `, codeRefused, nil},
 		"directory": {func(d *deployment) { d.configure(fmt.Sprintf("directory_file: %q\n", d.write("directory.json", "{"))) },
 			`failure files directory_file: .*directory\.json`, codeRefused, nil},
 		"categories": {func(d *deployment) {

@@ -49,7 +49,7 @@ var refusals = []refusal{
 	{
 		name:  "not YAML",
 		spoil: func(d *deployment) { d.write("bridge.yaml", "name: [\n") },
-		says:  `read configuration: CONFIG: yaml: .*`,
+		says:  `read configuration: CONFIG:1: not YAML: did not find expected node content`,
 	},
 	{
 		name:  "unknown key",

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -209,7 +210,7 @@ func TestUnreadableFiles(t *testing.T) {
 	tests := []struct{ name, path, want string }{
 		{"none", filepath.Join(t.TempDir(), "none.yaml"), "no such file"},
 		{"folder", t.TempDir(), "is a directory"},
-		{"no YAML", file(t, "name: [\n"), "yaml: line "},
+		{"no YAML", file(t, "name: [\n"), "bridge.yaml:1: not YAML: did not find expected node content"},
 		{"a list", file(t, "[]"), "want a section"},
 		{"two documents", file(t, minimal+"---\nname: x\n"), "more than one YAML document"},
 		{"too large", file(t, strings.Repeat("#", maxFileBytes+1)), "is larger than 1 MiB"},
@@ -431,6 +432,32 @@ func TestHTTP(t *testing.T) {
 	} {
 		if got := c.h.AdvertisedURL("127.0.0.1:7"); got != c.want {
 			t.Errorf("%+v is advertised as %q, want %q", c.h, got, c.want)
+		}
+	}
+}
+
+// A file that is no YAML is said with the line in which that shows, also where the parser does not know it, or miscounts.
+func TestLineOfWhatIsNoYAML(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		line int
+		says string
+	}{
+		{"a: b: c\n", 1, "not YAML: mapping values are not allowed"},
+		{"a: b: c", 1, "not YAML: mapping values are not allowed"},
+		{"x: 1\ny: 2\na: b: c\nz: 3\n", 3, "not YAML: mapping values are not allowed"},
+		{"x: 1\n- a\ny: 2\n", 2, "not YAML: did not find expected key"},
+		{"x: 1\ny: [1,\n2]\nz: [\n", 4, "not YAML: did not find expected node content"},
+		{"x: 1\ny: 'a\nz: 2\n", 2, "not YAML: found unexpected end of stream"},
+		{"x: 1\nfoo\ny: 2\n", 2, "not YAML: could not find expected ':'"},
+		{"x: 1\n\ty: 1\n", 2, "not YAML: found a tab character"},
+		{"x: 1\ny: *no\nz: 1\n", 2, "not YAML: unknown anchor 'no'"},
+		{"x: 1\ny: \x01\n", 2, "not YAML: control characters are not allowed"},
+		{"x: 1\n---\ny: 1\n", 2, "there is more than one YAML document"},
+	} {
+		_, err := Load(file(t, c.text), nil, nil)
+		if want := fmt.Sprintf("bridge.yaml:%d: %s", c.line, c.says); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "yaml: ") {
+			t.Errorf("%q: %v, want in it %s", c.text, err, want)
 		}
 	}
 }

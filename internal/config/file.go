@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
+	"sort"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -21,7 +23,7 @@ func (l *loader) file(path string) error {
 	}
 	root, err := parseYAML(data)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s:%d: %s", path, faultyLine(data, err), problemOf(err))
 	}
 	if root != nil {
 		l.section(path, "", root)
@@ -44,6 +46,27 @@ func parseYAML(data []byte) (*yaml.Node, error) {
 		return nil, errors.New("there is more than one YAML document in the file; want one")
 	}
 	return resolve(document.Content[0]), nil
+}
+
+// problemOf is what the parser says, without the number of a line: it leaves that out for the first line and some
+// problems, and counts from 0 for others.
+func problemOf(err error) string { return parserPrefix.ReplaceAllString(err.Error(), "not YAML: ") }
+
+var parserPrefix = regexp.MustCompile(`^yaml: (line \d+: )?`)
+
+// faultyLine is the first line with which what the parser has said of all of them is true.
+func faultyLine(data []byte, err error) int {
+	var ends []int // of lines
+	for i, b := range data {
+		if b == '\n' {
+			ends = append(ends, i+1)
+		}
+	}
+	n := sort.Search(len(ends), func(i int) bool {
+		_, early := parseYAML(data[:ends[i]])
+		return early != nil && problemOf(early) == problemOf(err)
+	})
+	return n + 1
 }
 
 // resolve follows an alias.

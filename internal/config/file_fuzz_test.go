@@ -26,6 +26,9 @@ func FuzzFile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, file []byte) {
 		first, err := readConfig(file)
 		if err != nil {
+			if n := faultyLine(file, err); n < 1 || n > strings.Count(string(file), "\n")+1 {
+				t.Errorf("%v is in line %d", err, n)
+			}
 			return
 		}
 		for _, p := range first.problems {
