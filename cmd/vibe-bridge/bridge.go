@@ -17,7 +17,7 @@ import (
 )
 
 // internalBytes is the least limit on a record of an internal topic.
-const internalBytes = 8 << 20
+const internalBytes = config.LeastInternalBytes
 
 // bridgeConfig is a configuration as processors take it.
 func bridgeConfig(c config.Config) (processors.Config, error) {
@@ -38,9 +38,8 @@ func bridgeConfig(c config.Config) (processors.Config, error) {
 		Priming: c.Priming,
 		Breaker: processors.BreakerConfig{MaxShare: c.Quarantine.MaxShare, Window: c.Quarantine.Window, MinRecords: c.Quarantine.MinRecords},
 	}
-	// Facts and state rows may be larger than the slim records made of them.
 	cfg.Target.MaxMessageBytes = c.MaxMessageBytes
-	cfg.State.MaxMessageBytes = max(internalBytes, 6*c.MaxMessageBytes)
+	cfg.State.MaxMessageBytes = c.InternalBytes()
 	cfg.Settings = processors.TopicSettings{
 		Partitions: c.Partitions, SlimPartitions: c.Slim.Partitions,
 		Replication: c.Replication, MinInsync: c.MinInsync,

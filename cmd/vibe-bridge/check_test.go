@@ -9,10 +9,13 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
 	"github.com/ticketscloud/vibe-bridge/internal/preflight"
@@ -228,6 +231,60 @@ func TestCheckFindsInFilesOfHTTP(t *testing.T) {
 	}
 }
 
+// What is to be done about records that are too large has numbers with which the next check passes. A limit that stands for
+// all topics of the brokers says nothing of the records: see TestCheckOnKafka.
+func TestCheckOfLargeLegacyRecords(t *testing.T) {
+	t.Parallel()
+	d := newDeployment(t)
+	mustRun(t, "topics", "create", "--config", d.config)
+	d.source.alter(t, "orders_done", "max.message.bytes", "16777216")
+	line := func(args ...string) preflight.Line {
+		t.Helper()
+		for _, l := range check(t, d.config, args...).Lines {
+			if l.Check == "legacy" && l.Of == "source orders_done" {
+				return l
+			}
+		}
+		t.Fatal("nothing is said of the topic")
+		return preflight.Line{}
+	}
+	if l := line(); l.Status != preflight.Warning || !strings.Contains(l.Do, "set max_message_bytes to 2796203 or more") || !strings.HasSuffix(l.Do, "have its owner set its max.message.bytes to 8388608") {
+		t.Errorf("it says %+v", l)
+	}
+	for limit, want := range map[string]preflight.Status{"2796202": preflight.Warning, "2796203": preflight.OK} {
+		if l := line("--max-message-bytes", limit); l.Status != want {
+			t.Errorf("with %s it says %+v", limit, l)
+		}
+	}
+	d.source.alter(t, "orders_done", "max.message.bytes", "67108864")
+	if l := line(); l.Status != preflight.Warning || !strings.Contains(l.Do, "no max_message_bytes is enough") {
+		t.Errorf("it says %+v", l)
+	}
+}
+
+// A cluster that has just started finds its coordinators within seconds: the rights are looked at then.
+func TestCheckWaitsForCoordinators(t *testing.T) {
+	t.Parallel()
+	d := newDeployment(t)
+	mustRun(t, "topics", "create", "--config", d.config)
+	var asked atomic.Int32
+	d.source.broker.Cluster().ControlKey(int16(kmsg.FindCoordinator), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		if asked.Add(1) > 6 { // more often than a client asks of itself
+			return nil, nil, false
+		}
+		d.source.broker.Cluster().KeepControl()
+		response := request.ResponseKind().(*kmsg.FindCoordinatorResponse)
+		response.ErrorCode = kerr.CoordinatorNotAvailable.Code
+		for _, key := range request.(*kmsg.FindCoordinatorRequest).CoordinatorKeys {
+			response.Coordinators = append(response.Coordinators, kmsg.FindCoordinatorResponseCoordinator{Key: key, ErrorCode: kerr.CoordinatorNotAvailable.Code})
+		}
+		return response, nil, true
+	})
+	if r := check(t, d.config); len(r.bad()) > 0 || asked.Load() <= 6 {
+		t.Errorf("asked %d times, %s", asked.Load(), strings.Join(r.bad(), "\n"))
+	}
+}
+
 // On real Kafka, which tells its time and versions, with an instance that has run.
 func TestCheckOnKafka(t *testing.T) {
 	o := newOperated(t, kafkatest.Kafka(t))
@@ -240,12 +297,13 @@ func TestCheckOnKafka(t *testing.T) {
 	o.awaitSlim(1, 0, 0)
 	stop()
 	r := check(t, o.config, "--strict")
-	large := func(line string) bool { return strings.Contains(line, "its records may have 16777216 bytes") } // as the local Kafka is set
-	if bad := slices.DeleteFunc(r.bad(), large); len(bad) > 0 {
+	if bad := r.bad(); len(bad) > 0 || r.code != codeOK && !r.scarceDisk() {
 		t.Errorf("exit code %d\n%s", r.code, strings.Join(bad, "\n"))
 	}
 	for _, want := range []string{
 		`brokers source: Kafka, by what it answers: v4`, `rights source: all 8 that could be looked at of 8`, `rights state: all \d+ that`, `clock source: the clock of its controller is [0-9.]+m?s`,
+		`legacy source \S+l-events: .* max\.message\.bytes 16777216 as the brokers have it for all topics \(a record above 8388608 `, // as the local Kafka is set
+		`topics target \S+: slim .*retention\.ms -1, .*max\.message\.bytes 1048576`,
 		`identity \S+-identity: the topics are those`, `groups source \S+ on \S+l-events: 0 records behind`, `topics co-partitioning: all 8 inputs of the groups with state have 3 partitions`,
 	} {
 		if !slices.ContainsFunc(r.Lines, func(l preflight.Line) bool {

@@ -328,3 +328,21 @@ func shareBroker(a, b kafka.Cluster) bool {
 	}
 	return false
 }
+
+// LeastInternalBytes is the least limit on a record of an internal topic.
+const LeastInternalBytes = 8 << 20
+
+// InternalBytes is the limit on a record of an internal topic: facts and rows may be larger than the slim records
+// made of them.
+func (c Config) InternalBytes() int { return max(LeastInternalBytes, internalFactor*c.MaxMessageBytes) }
+
+const internalFactor = 6
+
+// MessageBytesFor is the least MaxMessageBytes with which internal topics take records of so many bytes, 0 when none
+// does.
+func MessageBytesFor(record int) int {
+	if least := (record + internalFactor - 1) / internalFactor; least <= maxMessageBytes {
+		return least
+	}
+	return 0
+}

@@ -62,6 +62,7 @@ const (
 type PlannedTopic struct {
 	TopicSpec
 	Action Action
+	Have   TopicInfo // what was found
 	// Differences say what is wrong and how to put it right; only with ActionMismatch.
 	Differences []string
 }
@@ -115,7 +116,7 @@ func PlanTopics(specs []TopicSpec, found map[string]TopicInfo) Plan {
 }
 
 func planTopic(s TopicSpec, have TopicInfo) PlannedTopic {
-	t := PlannedTopic{TopicSpec: s, Action: ActionOK}
+	t := PlannedTopic{TopicSpec: s, Action: ActionOK, Have: have}
 	switch {
 	case !have.Exists && s.Cluster == SourceCluster:
 		t.Differences = []string{"does not exist, or the bridge's user may not describe it: check the name and the user's rights; the bridge creates nothing on the source cluster"}

@@ -154,8 +154,11 @@ func (r *run) rights(ctx context.Context, found reachedClusters) {
 		if c == nil {
 			continue
 		}
-		needed, missing, unknown, err := c.rights(ctx, name, r.Rights)
+		needed, missing, unknown, err := c.patientRights(ctx, name, r.Rights)
 		switch {
+		case starting(err):
+			r.warn("rights", name, fmt.Sprintf("not known: the cluster has had no coordinator for groups for %s: %s", Patience, kafka.Explain(err)),
+				"if it has just started, check again; if it stays so, see whether its brokers are enough for offsets.topic.replication.factor")
 		case err != nil:
 			r.warn("rights", name, "not known: "+kafka.Explain(err), "`vibe-bridge acls` prints what has to be granted")
 		case needed == 0 || len(missing) > 0:
@@ -169,6 +172,31 @@ func (r *run) rights(ctx context.Context, found reachedClusters) {
 				"grant it: `vibe-bridge acls` prints the command")
 		}
 	}
+}
+
+// Patience is how long a cluster that has just started may take to find its coordinators.
+const Patience = 15 * time.Second
+
+// patientRights is rights of a cluster that may still be starting.
+func (c *reached) patientRights(ctx context.Context, name string, rights []kafka.Right) (needed int, missing []kafka.Right, unknown int, err error) {
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for until := time.Now().Add(Patience); ; {
+		needed, missing, unknown, err = c.rights(ctx, name, rights)
+		if !starting(err) || time.Now().After(until) {
+			return needed, missing, unknown, err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return needed, missing, unknown, err
+		}
+	}
+}
+
+// starting tells whether groups have no coordinator yet.
+func starting(err error) bool {
+	return errors.Is(err, kerr.CoordinatorNotAvailable) || errors.Is(err, kerr.CoordinatorLoadInProgress) || errors.Is(err, kerr.NotCoordinator)
 }
 
 // rights are how many of them concern the cluster, which of these are missing, and of how many the brokers do not tell.
@@ -308,6 +336,8 @@ func (c *reached) granted(ctx context.Context, rights []kafka.Right) (map[resour
 		switch {
 		case err != nil, len(answer.Groups) == 1 && answer.Groups[0].ErrorCode == kerr.GroupAuthorizationFailed.Code:
 			add(kafka.GroupResource, name, nil, false)
+		case len(answer.Groups) == 1 && starting(kerr.ErrorForCode(answer.Groups[0].ErrorCode)):
+			return nil, kerr.ErrorForCode(answer.Groups[0].ErrorCode)
 		case len(answer.Groups) == 1 && answer.Groups[0].ErrorCode == 0:
 			operations := answer.Groups[0].AuthorizedOperations
 			add(kafka.GroupResource, name, kadm.DecodeACLOperations(operations), operations == omittedOperations)

@@ -11,7 +11,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/ticketscloud/vibe-bridge/internal/config"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 	"github.com/ticketscloud/vibe-bridge/processors"
 )
@@ -48,7 +50,7 @@ func (r *run) topics(ctx context.Context, found reachedClusters) {
 	for name, c := range found {
 		r.replicas(ctx, name, c, plan)
 	}
-	r.legacy(admins)
+	r.legacy(ctx, admins, found[kafka.SourceCluster])
 	r.recorded(ctx, admins, plan)
 }
 
@@ -71,12 +73,10 @@ func (r *run) topic(t kafka.PlannedTopic) {
 		}
 	default:
 		facts := []string{t.Purpose}
-		if t.Partitions > 0 {
-			facts = append(facts, fmt.Sprintf("%d partitions", t.Partitions))
-		}
+		facts = append(facts, fmt.Sprintf("%d partitions", t.Have.Partitions))
 		for _, key := range []string{"cleanup.policy", "retention.ms", "min.insync.replicas", "max.message.bytes"} {
-			if value, ok := t.Config[key]; ok {
-				facts = append(facts, key+" "+value+" or better")
+			if value, ok := t.Have.Config[key]; ok && t.Config[key] != "" { // what is needed of it
+				facts = append(facts, key+" "+value)
 			}
 		}
 		r.ok("topics", of, "%s", strings.Join(facts, ", "))
@@ -131,7 +131,7 @@ func (r *run) replicas(ctx context.Context, cluster string, c *reached, plan kaf
 	}
 	if behind > 0 {
 		r.warn("replicas", cluster, fmt.Sprintf("%d of %d partitions have replicas that are not in sync", behind, partitions), "start the brokers that have them")
-	} else if !r.failed("replicas") {
+	} else if partitions > 0 && !r.failed("replicas") {
 		r.ok("replicas", cluster, "all replicas of %d partitions are in sync", partitions)
 	}
 }
@@ -140,7 +140,7 @@ func (r *run) replicas(ctx context.Context, cluster string, c *reached, plan kaf
 const shortRetention = 72 * time.Hour
 
 // legacy looks at what the legacy topics may do to an instance. Nothing of it can be changed by the bridge.
-func (r *run) legacy(admins kafka.Admins) {
+func (r *run) legacy(ctx context.Context, admins kafka.Admins, c *reached) {
 	names := r.Bridge.Topics.Legacy[:]
 	infos, err := admins[kafka.SourceCluster].Describe(names)
 	if err != nil {
@@ -158,10 +158,14 @@ func (r *run) legacy(admins kafka.Admins) {
 			continue
 		}
 		good := true
-		if most, err := strconv.Atoi(info.Config["max.message.bytes"]); err == nil && most > r.Bridge.Settings.MaxInternalBytes {
-			good = false
-			r.warn("legacy", of, fmt.Sprintf("its records may have %d bytes, internal topics take %d: a larger one that cannot be mapped goes to quarantine by its place alone", most, r.Bridge.Settings.MaxInternalBytes),
-				"raise max_message_bytes and the internal topics, if there are such records")
+		limit := info.Config["max.message.bytes"]
+		if most, err := strconv.Atoi(limit); err == nil && most > r.Bridge.Settings.MaxInternalBytes {
+			if c.ownSetting(ctx, name, "max.message.bytes") {
+				good = false
+				r.warn("legacy", of, fmt.Sprintf("its records may have %d bytes, internal topics take %d: a larger one that cannot be mapped goes to quarantine by its place alone", most, r.Bridge.Settings.MaxInternalBytes),
+					r.largerDo(most))
+			}
+			limit += fmt.Sprintf(" as the brokers have it for all topics (a record above %d that cannot be mapped goes to quarantine by its place alone)", r.Bridge.Settings.MaxInternalBytes)
 		}
 		kept, err := strconv.ParseInt(info.Config["retention.ms"], 10, 64)
 		if policy := info.Config["cleanup.policy"]; err == nil && kept >= 0 && strings.Contains(policy, "delete") && time.Duration(kept)*time.Millisecond < shortRetention {
@@ -169,9 +173,33 @@ func (r *run) legacy(admins kafka.Admins) {
 			r.warn("legacy", of, fmt.Sprintf("its records are kept for %s: a longer stop of the bridge loses some", time.Duration(kept)*time.Millisecond), "have its owner keep them for longer")
 		}
 		if good {
-			r.ok("legacy", of, "%d partitions, cleanup.policy %s, retention.ms %s, max.message.bytes %s", info.Partitions, info.Config["cleanup.policy"], info.Config["retention.ms"], info.Config["max.message.bytes"])
+			r.ok("legacy", of, "%d partitions, cleanup.policy %s, retention.ms %s, max.message.bytes %s", info.Partitions, info.Config["cleanup.policy"], info.Config["retention.ms"], limit)
 		}
 	}
+}
+
+// ownSetting tells whether somebody has set this of a topic itself, on purpose: what it has from the brokers' settings says
+// nothing of its records. What is not known may be on purpose.
+func (c *reached) ownSetting(ctx context.Context, topic, key string) bool {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	all, err := c.admin.DescribeTopicConfigs(ctx, topic)
+	if err != nil || len(all) != 1 || all[0].Err != nil {
+		return true
+	}
+	return !slices.ContainsFunc(all[0].Configs, func(s kadm.Config) bool {
+		return s.Key == key && s.Source != kmsg.ConfigSourceDynamicTopicConfig
+	})
+}
+
+// largerDo is what to do about a legacy topic of such large records.
+func (r *run) largerDo(most int) string {
+	lower := fmt.Sprintf("have its owner set its max.message.bytes to %d", r.Bridge.Settings.MaxInternalBytes)
+	need := config.MessageBytesFor(most)
+	if need == 0 {
+		return lower + ", if there are no such records; no max_message_bytes is enough for them"
+	}
+	return fmt.Sprintf("if there are such records, set max_message_bytes to %d or more and raise the topics (`topics plan` says which); if there are none, %s", need, lower)
 }
 
 // recorded tells whether the topics are those that the state was built from.
