@@ -3,6 +3,7 @@ package compare
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -75,15 +76,18 @@ type ParkedCount struct {
 
 // ReadReport reads a report as it is written in JSON.
 func ReadReport(text []byte) (*Report, error) {
+	const no = "not a report of compare once or compare run"
 	var r Report
-	if err := json.Unmarshal(text, &r); err != nil {
-		return nil, fmt.Errorf("not a report: %w", err)
-	}
-	switch {
+	var syntax *json.SyntaxError
+	switch err := json.Unmarshal(text, &r); {
+	case errors.As(err, &syntax):
+		return nil, fmt.Errorf("%s: %w", no, err)
+	case err != nil, r.Version == 0: // JSON of another kind; how it would not go into a report helps nobody
+		return nil, errors.New(no + ": want what compare once writes with --out, or compare report prints with --json")
 	case r.Version != 1:
 		return nil, fmt.Errorf("not a report that this version can read: its version is %d, want 1", r.Version)
 	case r.Run.Time.IsZero():
-		return nil, fmt.Errorf("not a report: it has no time")
+		return nil, errors.New(no + ": it has no time")
 	}
 	return &r, nil
 }

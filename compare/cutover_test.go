@@ -210,9 +210,11 @@ func TestReadReport(t *testing.T) {
 		t.Errorf("%v: %+v\nwant %+v", err, got, r)
 	}
 	for text, want := range map[string]string{
-		"":                                    "not a report: unexpected end",
-		"[]":                                  "not a report: ",
-		string(text[:len(text)-1]):            "not a report: unexpected end",
+		"":                                    "not a report of compare once or compare run: unexpected end",
+		"[]":                                  "not a report of compare once or compare run: want what compare once writes with --out",
+		"{}":                                  "not a report of compare once or compare run: want what",
+		`{"version":1,"counts":{"in":3}}`:     "not a report of compare once or compare run: want what",
+		string(text[:len(text)-1]):            "not a report of compare once or compare run: unexpected end",
 		`{"version":2}`:                       "its version is 2, want 1",
 		`{"version":1,"verdict":{"go":true}}`: "it has no time",
 	} {

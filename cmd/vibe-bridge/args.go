@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // noArguments is for commands that take flags alone. Whoever leaves the flag's
@@ -20,6 +21,28 @@ func noArguments(cmd *cobra.Command, args []string) error {
 		}
 	}
 	return fmt.Errorf("unexpected argument %q: %s takes none", args[0], cmd.CommandPath())
+}
+
+// sayFlag says of a flag whose value is of another kind what it wants: what the parsers of values say is meant for programmers.
+func sayFlag(err error) error {
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	flag, want := invalid.GetFlag(), ""
+	switch flag.Value.Type() {
+	case "duration":
+		want = "a duration with its unit, such as 500ms, 10s or 15m"
+	case "int", "int32", "int64", "uint64":
+		want = "a whole number"
+	case "float64":
+		want = "a number"
+	case "bool":
+		want = "true or false"
+	default:
+		return err
+	}
+	return fmt.Errorf("invalid argument %q for \"--%s\" flag: want %s", invalid.GetValue(), flag.Name, want)
 }
 
 // oneOf is for commands that take one of the words.

@@ -169,7 +169,7 @@ Exit codes: 0 nothing differs, 3 something does.`,
 		case f.Stream != "" && f.Stream != "events" && f.Stream != "orders" && f.Stream != "refunds":
 			return refusef("--stream %q: want events, orders or refunds", f.Stream)
 		case f.Category != "" && !slices.Contains(compare.Categories(), compare.Category(f.Category)):
-			return refusef("--category %q: want one of %v", f.Category, compare.Categories())
+			return refusef("--category %q: want one of %s", f.Category, categoryList())
 		}
 		return nil
 	}
@@ -178,7 +178,7 @@ Exit codes: 0 nothing differs, 3 something does.`,
 		if err != nil {
 			return refuse(err)
 		}
-		if err := printDifferences(a.stdout, list, asJSON, limit); err != nil {
+		if err := printDifferences(a.stdout, cfg.Name+"-differences", list, asJSON, limit); err != nil {
 			return err
 		}
 		if len(list) > 0 {
@@ -188,6 +188,14 @@ Exit codes: 0 nothing differs, 3 something does.`,
 	})
 }
 
+func categoryList() string {
+	var names []string
+	for _, c := range compare.Categories() {
+		names = append(names, string(c))
+	}
+	return strings.Join(names, ", ")
+}
+
 func differ(n int) string {
 	if n == 1 {
 		return "1 entity differs"
@@ -195,7 +203,7 @@ func differ(n int) string {
 	return fmt.Sprintf("%d entities differ", n)
 }
 
-func printDifferences(w io.Writer, list []*live.Published, asJSON bool, limit int) error {
+func printDifferences(w io.Writer, topic string, list []*live.Published, asJSON bool, limit int) error {
 	if asJSON {
 		lines := json.NewEncoder(w)
 		lines.SetEscapeHTML(false)
@@ -206,10 +214,12 @@ func printDifferences(w io.Writer, list []*live.Published, asJSON bool, limit in
 		}
 		return nil
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	if len(list) > 0 {
-		fmt.Fprintln(table, "STREAM\tID\tCATEGORY\tFIELD\tRULE\tSINCE\tLEFT\tRIGHT")
+	if len(list) == 0 {
+		_, err := fmt.Fprintf(w, "no differences in %s\n", topic)
+		return err
 	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "STREAM\tID\tCATEGORY\tFIELD\tRULE\tSINCE\tLEFT\tRIGHT")
 	for n, p := range list {
 		if limit > 0 && n == limit {
 			fmt.Fprintf(table, "and %d more: --limit 0 lists all\n", len(list)-n)

@@ -39,7 +39,7 @@ func TestCompareRun(t *testing.T) {
 		t.Fatalf("without topics: exit code %d: %s", r.code, r.stderr)
 	}
 	d.must("compare", "once", "--config", d.config, "--grace", "0s", "--work-dir", path("once"), "--out", path("once.json"))
-	for file, want := range map[string]string{"once.json": "compare.baseline", "none.json": "no such file", "directory.json": "its version is 0"} {
+	for file, want := range map[string]string{"once.json": "compare.baseline", "none.json": "no such file", "directory.json": "not a report of compare once or compare run"} {
 		r := execute(t, []string{"VIBE_BRIDGE_COMPARE_NOISE_FILE=" + path(file)}, "compare", "run", "--config", d.config)
 		if r.code != codeRefused || !strings.Contains(r.stderr, "compare.noise_file") || !strings.Contains(r.stderr, want) {
 			t.Errorf("with noise of %s: exit code %d: %s", file, r.code, r.stderr)
@@ -92,7 +92,7 @@ func TestCompareRun(t *testing.T) {
 	if text := d.must("compare", "report", "--config", d.config).stdout; !strings.Contains(text, "GO") {
 		t.Errorf("report: %s", text)
 	}
-	if text := d.must("compare", "differences", "--config", d.config).stdout; text != "" {
+	if text := d.must("compare", "differences", "--config", d.config).stdout; text != "no differences in trial-differences\n" {
 		t.Errorf("differences: %s", text)
 	}
 	if code := bridge.stop(syscall.SIGTERM); code != codeOK {

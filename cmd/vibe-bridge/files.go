@@ -36,7 +36,7 @@ func createWhole(path string, mode fs.FileMode) (*wholeFile, error) {
 	}
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.partial")
 	if err != nil {
-		return nil, err
+		return nil, named(err, path)
 	}
 	w := &wholeFile{file, path}
 	if err := file.Chmod(mode); err != nil {
@@ -44,6 +44,15 @@ func createWhole(path string, mode fs.FileMode) (*wholeFile, error) {
 		return nil, err
 	}
 	return w, nil
+}
+
+// named is why a file cannot be created, with the name that was given instead of the temporary one.
+func named(err error, path string) error {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		return &fs.PathError{Op: "create", Path: path, Err: at.Err}
+	}
+	return err
 }
 
 // commit gives the file its name.

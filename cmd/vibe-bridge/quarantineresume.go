@@ -33,7 +33,7 @@ is lost by a pause. A topic that is still as bad is paused again, after so many 
 records: to let all of them go to quarantine, start the instances with
 quarantine.max_share: 0 until they are through.
 
-A topic that is not paused is no fault: the exit code is 0 then. It is 3, and nothing
+A topic that is not paused is no fault: the exit code is 0 then. It is 2, and nothing
 has been written, when the configuration has no such legacy topic and none of that
 name is paused.`,
 		Example: `  vibe-bridge quarantine resume --config bridge.yaml --topic orders_done
@@ -110,8 +110,8 @@ func (o *resumeOptions) one(cfg processors.Config, paused map[string]processors.
 		return []string{o.topic}, nil
 	}
 	if !slices.Contains(cfg.Topics.Legacy[:], o.topic) {
-		return nil, &codedError{code: codeChecks, err: fmt.Errorf("nothing was resumed: %q is no legacy topic of this configuration: want one of %s",
-			o.topic, strings.Join(cfg.Topics.Legacy[:], ", "))}
+		return nil, refusef("nothing was resumed: --topic %q is no legacy topic of this configuration: want one of %s",
+			o.topic, strings.Join(cfg.Topics.Legacy[:], ", "))
 	}
 	return nil, nil
 }

@@ -140,7 +140,7 @@ func TestQuarantineResumeRefuses(t *testing.T) {
 	}
 	d.must("topics", "create", "--config", d.config)
 	r := execute(t, nil, "quarantine", "resume", "--config", d.config, "--topic", "orders")
-	if r.code != codeChecks || !strings.Contains(r.stderr, `"orders" is no legacy topic of this configuration: want one of partners, events, orders_done, refund_requests`) {
+	if r.code != codeRefused || !strings.Contains(r.stderr, `--topic "orders" is no legacy topic of this configuration: want one of partners, events, orders_done, refund_requests`) {
 		t.Errorf("an unknown topic: exit code %d: %s", r.code, r.stderr)
 	}
 }

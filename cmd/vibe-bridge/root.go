@@ -63,6 +63,7 @@ func newRoot(a *app) *cobra.Command {
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return sayFlag(err) })
 	root.SetVersionTemplate("{{identifiedVersion}}\n")
 	root.SetUsageTemplate(usageTemplate(root))
 	root.AddGroup(groups...)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,9 +61,18 @@ func create(path string) (*Writer, error) {
 	}
 	file, err := os.CreateTemp(filepath.Dir(final), "."+filepath.Base(final)+".*.partial")
 	if err != nil {
-		return nil, err
+		return nil, named(err, path)
 	}
 	return ownFile(newZippedWriter(path, file), file, final), nil
+}
+
+// named is why a file cannot be created, with the name that was given instead of the temporary one.
+func named(err error, path string) error {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		return &fs.PathError{Op: "create", Path: path, Err: at.Err}
+	}
+	return err
 }
 
 func ownFile(w *Writer, file *os.File, final string) *Writer {
