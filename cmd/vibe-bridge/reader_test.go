@@ -36,6 +36,7 @@ func TestForeignReader(t *testing.T) {
 	requirePython(t)
 	v := newVerified(t, kafkatest.Kafka(t), "1.0", "json")
 	r := &foreignReader{t: t, v: v, env: []string{"SLIM_PASSWORD=none"}, security: []string{"--security-protocol", "PLAINTEXT"}}
+	r.run("none", 2, `\Athere is no topic `+regexp.QuoteMeta(v.Prefix+"none")+`, or who does not log in may not see it$`, "--topics", strings.Join([]string{v.slimTopic("events"), v.slimTopic("orders"), v.Prefix + "none"}, ","))
 	live := r.start("first", "--show")
 	v.bridgeSeason()
 	want := v.slimRecords()
@@ -58,6 +59,36 @@ func TestForeignReader(t *testing.T) {
 	v.plantOrderOf("nowhere")
 	for range 2 {
 		r.run("second", 1, `orders/\d+/\d+: what it needs is not in `+regexp.QuoteMeta(v.slimTopic("events")))
+	}
+}
+
+// TestForeignReaderRefuses: what keeps the consumer from starting takes it one line to say, and no traceback.
+func TestForeignReaderRefuses(t *testing.T) {
+	requirePython(t)
+	for name, c := range map[string]struct {
+		args string
+		says string // the last line
+	}{
+		"no login":      {"", `SASL_SSL wants a login: give --username, and the password in the environment variable SLIM_PASSWORD`},
+		"no password":   {"--username bridge", `SASL_SSL wants a login: .*`},
+		"no authority":  {"--security-protocol SSL --ca-file /nope", `--ca-file /nope: .*No such file or directory`},
+		"no broker":     {"--security-protocol PLAINTEXT", `no broker of 127\.0\.0\.1:1 can be used by PLAINTEXT: see above`},
+		"two topics":    {"--security-protocol PLAINTEXT --topics a,b", `--topics a,b: want the names of three topics: .*`},
+		"no such place": {"--security-protocol PLAINTEXT --database /nope/x", `--database /nope/x: unable to open database file`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			args := []string{readerProgram, "--bootstrap", "127.0.0.1:1", "--group", "g", "--database", filepath.Join(t.TempDir(), "db")}
+			cmd := exec.CommandContext(ctx, readerPython, append(args, strings.Fields(c.args)...)...)
+			cmd.Env = append(os.Environ(), "SLIM_PASSWORD=")
+			said, _ := cmd.CombinedOutput() // the exit code says it
+			lines := strings.Split(strings.TrimSpace(string(said)), "\n")
+			if cmd.ProcessState.ExitCode() != 2 || len(lines) > 2 || !regexp.MustCompile("^"+c.says+"$").MatchString(lines[len(lines)-1]) {
+				t.Errorf("exit code %d, want 2 and %q: %s", cmd.ProcessState.ExitCode(), c.says, said)
+			}
+		})
 	}
 }
 
@@ -115,9 +146,9 @@ func (r *foreignReader) start(group string, args ...string) *readerRun {
 }
 
 // run reads to the end of the topics.
-func (r *foreignReader) run(group string, code int, says string) {
+func (r *foreignReader) run(group string, code int, says string, args ...string) {
 	r.t.Helper()
-	run := r.start(group, "--until-end")
+	run := r.start(group, append(args, "--until-end")...)
 	_ = run.cmd.Wait() // the exit code says it
 	if got := run.cmd.ProcessState.ExitCode(); got != code || !regexp.MustCompile("(?m)"+says).Match(run.stderr.Bytes()) {
 		r.t.Fatalf("group %s: exit code %d, want %d and %q: %s", group, got, code, says, &run.stderr)

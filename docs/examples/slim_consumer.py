@@ -9,7 +9,8 @@ It may be killed at any moment: a batch is committed to Kafka after it has been 
 restart, and storing a record twice is storing it once.
 
 One process, JSON, editions 1.0 and 2.0. The password is taken from the environment variable SLIM_PASSWORD.
-Exit codes: 0 stopped by SIGTERM or SIGINT, or at the end with --until-end; 1 failed, or a promise was broken.
+Exit codes: 0 stopped by SIGTERM or SIGINT, or at the end with --until-end; 1 failed, or a promise was broken; 2 could not
+start: arguments, files, no broker that answers, topics that are not there.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import sqlite3
 import sys
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.helpers import create_ssl_context
 
 
@@ -126,6 +128,12 @@ class Reader:
             print(json.dumps(line, ensure_ascii=False), flush=True)
 
 
+def refuse(why):
+    """Ends the program before it has read anything."""
+    print(why, file=sys.stderr)
+    raise SystemExit(2)
+
+
 def where(record):
     return f"{record.topic}/{record.partition}/{record.offset}"
 
@@ -148,32 +156,55 @@ def arguments():
 def security(args):
     options = {"security_protocol": args.security_protocol}
     if "SSL" in args.security_protocol.split("_"):
-        options["ssl_context"] = create_ssl_context(cafile=args.ca_file)
+        try:
+            options["ssl_context"] = create_ssl_context(cafile=args.ca_file)
+        except OSError as error:  # of ssl, too
+            refuse(f"--ca-file {args.ca_file}: {error}")
     if args.security_protocol.startswith("SASL_"):
+        if not args.username or not os.environ.get("SLIM_PASSWORD"):
+            refuse(f"{args.security_protocol} wants a login: give --username, and the password in the environment variable SLIM_PASSWORD")
         options["sasl_mechanism"] = args.sasl_mechanism
         options["sasl_plain_username"] = args.username
         options["sasl_plain_password"] = os.environ["SLIM_PASSWORD"]
     return options
 
 
+async def start(consumer, args, topics):
+    try:
+        await consumer.start()
+    except KafkaConnectionError:
+        refuse(f"no broker of {args.bootstrap} can be used by {args.security_protocol}: see above")
+    missing = set(topics) - await consumer.topics()
+    if missing:  # asked for first: a subscription would wait for them
+        refuse(f"there is no topic {', '.join(sorted(missing))}, or {args.username or 'who does not log in'} may not see it")
+    consumer.subscribe(topics)
+
+
 async def main():
     args = arguments()
     topics = args.topics.split(",")
+    if len(topics) != 3:
+        refuse(f"--topics {args.topics}: want the names of three topics: those of events, orders and refunds")
+    try:
+        store = Store(args.database)
+    except sqlite3.Error as error:
+        refuse(f"--database {args.database}: {error}")
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     consumer = AIOKafkaConsumer(
-        *topics,
         bootstrap_servers=args.bootstrap,
         group_id=args.group,
         auto_offset_reset="earliest",  # a new group begins with what is there
         enable_auto_commit=False,  # see Reader.run
         **security(args),
     )
-    reader = Reader(consumer, Store(args.database), topics, args.show)
-    await consumer.start()
+    reader = Reader(consumer, store, topics, args.show)
     try:
+        await start(consumer, args, topics)
         await reader.run(stop, args.until_end)
+    except KafkaError as error:
+        raise SystemExit(f"failed: {error!r}")
     finally:
         await consumer.stop()
     print(f"{reader.seen} records, {reader.duplicates} of them duplicates, {reader.waits} came before what they need", file=sys.stderr)
