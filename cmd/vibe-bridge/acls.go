@@ -64,7 +64,7 @@ ACLs. It asks nothing of any broker. --for says to whom:
 	flags := cmd.Flags()
 	flags.StringVar(&o.config, "config", "", "configuration file (YAML)")
 	flags.StringVar(&o.purpose, "for", rightsToRun, "what the rights are for: "+strings.Join(purposes, ", "))
-	flags.StringVar(&o.principal, "principal", "", "who gets them (default User: and security.sasl.username of each cluster)")
+	flags.StringVar(&o.principal, "principal", "", "who gets them, as User:bridge (default User: and security.sasl.username of each cluster)")
 	flags.StringVar(&o.group, "group", "", "consumer group of --for consume")
 	flags.BoolVar(&o.creates, "create-topics", false, "with what compare run --create-topics needs, for --for compare")
 	flags.BoolVar(&o.json, "json", false, "print the rights as JSON")
@@ -85,6 +85,12 @@ func (o *aclsOptions) run(_ context.Context, a *app, c config.Config) error {
 }
 
 func (o *aclsOptions) rights(c config.Config) ([]kafka.Right, error) {
+	if kind, name, typed := strings.Cut(o.principal, ":"); o.principal != "" && (kind == "" || name == "") {
+		if name = "bridge"; !typed {
+			name = kind
+		}
+		return nil, refusef("--principal %q: want TYPE:NAME, such as User:%s", o.principal, name)
+	}
 	if (o.purpose == rightsToConsume) != (o.group != "") {
 		return nil, refusef("--group is for --for consume, which needs it")
 	}

@@ -31,6 +31,21 @@ func TestSecurityPageHasTheRights(t *testing.T) {
 	}
 }
 
+// Commands that Kafka would not accept are not printed.
+func TestACLsOfNoPrincipal(t *testing.T) {
+	for principal, want := range map[string]string{
+		"app": "want TYPE:NAME, such as User:app\n", ":bridge": "such as User:bridge\n", "User:": "such as User:bridge\n", ":": "such as User:bridge\n",
+	} {
+		r := runCommand("acls", "--config", "../../deploy/bridge.example.yaml", "--principal", principal)
+		if r.code != codeRefused || r.stdout != "" || !strings.Contains(r.stderr, want) {
+			t.Errorf("%q: exit code %d: %s%s", principal, r.code, r.stdout, r.stderr)
+		}
+	}
+	if r := mustRun(t, "acls", "--config", "../../deploy/bridge.example.yaml", "--principal", "User:CN=bridge,O=Example: Ltd"); !strings.Contains(r.stdout, "'User:CN=bridge,O=Example: Ltd'") {
+		t.Errorf("a name with everything: %s", r.stdout)
+	}
+}
+
 // Rights are for what is asked for, and for nothing more: who only looks writes nothing, and an instance creates nothing.
 func TestACLsByPurpose(t *testing.T) {
 	const path = "../../deploy/bridge.example.yaml"
