@@ -19,33 +19,37 @@ BROKERS      ?= 1
 TARGET       ?= shared
 MINUTES      ?= 30
 REPORT       ?=
-BUILDVCS     ?= auto
+# auto where git can tell the commit; without git or a repository, or with one that git refuses to look at, the build knows none.
+BUILDVCS     ?= $(shell git status >/dev/null 2>&1 && echo auto || echo false)
 RATE         ?= 100
 SEED         ?= $(if $(filter chaos away parked-run compare-planted compare-run-scale,$(MAKECMDGOALS)),1,100000)
 
 export GOFLAGS ?= -buildvcs=false
 
+# One way to build it, for whoever runs it: another would take the place of the first, and compile everything again.
+BUILD        = $(GO) build -trimpath -buildvcs=$(BUILDVCS) -o build/vibe-bridge ./cmd/vibe-bridge
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Show the product: two embedded brokers, a made-up season, the bridge (Ctrl-C ends it)
 	@echo "building (the first time takes a minute or two)" >&2
-	@$(GO) build -o build/vibe-bridge ./cmd/vibe-bridge
+	@$(BUILD)
 	@build/vibe-bridge demo $(DEMO_FLAGS)
 
 .PHONY: compare-demo
 compare-demo: ## Show the comparison: a season with planted faults, old against new, with a report to open
 	@echo "building (the first time takes a minute or two)" >&2
-	@$(GO) build -o build/vibe-bridge ./cmd/vibe-bridge
+	@$(BUILD)
 	@build/vibe-bridge compare demo $(COMPARE_DEMO_FLAGS)
 
 .PHONY: build
 build: ## Build build/vibe-bridge, which knows its commit where there is a repository
-	$(GO) build -trimpath -buildvcs=$(BUILDVCS) -o build/vibe-bridge ./cmd/vibe-bridge
+	$(BUILD)
 
 .PHONY: test
 test: ## Run all tests, on the embedded broker, on a real Apache Kafka, in a browser and with readers' tools
