@@ -110,6 +110,11 @@ func (o *runOptions) run(ctx context.Context, a *app, c config.Config) error {
 		return err
 	}
 	defer folder.Close()
+	if info, err := os.Stat(c.StateDir); err == nil {
+		if open := preflight.OpenFolder(c.StateDir, info); open != "" {
+			log.Warn("state_dir: "+open, "do", "chmod 0700")
+		}
+	}
 	stopHTTP, err := serveConsole(ctx, listener, c, bridge, log)
 	if err != nil {
 		return err

@@ -328,8 +328,12 @@ func TestRunSurvivesHangup(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)
 	mustCreate(d)
+	must(t, os.Mkdir(d.stateDir(), 0o755))
 	in := d.run()
 	in.says("bridge starts", 1)
+	if n := strings.Count(in.log.String(), "has mode 0755: its tables have personal data"); n != 1 {
+		t.Errorf("said %d times that others may read the state: %s", n, &in.log)
+	}
 	in.signal(syscall.SIGHUP)
 	in.says("SIGHUP: there is no directory_file to read again", 1)
 	if code := in.stop(os.Interrupt); code != codeOK {
@@ -546,6 +550,9 @@ func TestRunWithAFolderInUse(t *testing.T) {
 	mustCreate(d)
 	in := d.run()
 	in.says("bridge starts", 1)
+	if strings.Contains(in.log.String(), "other users of this machine") {
+		t.Errorf("of a folder of its own making: %s", &in.log)
+	}
 	r := execute(t, nil, "run", "--config", d.config)
 	if r.code != codeRefused || !strings.HasPrefix(lastLine(r.stderr), "vibe-bridge: state_dir: state directory is locked: "+filepath.Join(d.stateDir(), "trial")+" is in use by another process") {
 		t.Errorf("exit code %d: %s", r.code, r.stderr)

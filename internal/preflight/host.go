@@ -229,11 +229,19 @@ func (r *run) oldState(folder string, info fs.FileInfo) {
 		r.fail("state", "state_dir", err.Error(), "give the folder to the user of the bridge")
 		return
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		r.warn("state", "state_dir", fmt.Sprintf("%s has mode %04o: its tables have personal data, and other users of this machine may read them", folder, mode), "chmod 0700 "+folder)
+	if open := OpenFolder(folder, info); open != "" {
+		r.warn("state", "state_dir", open, "chmod 0700 "+folder)
 		return
 	}
 	r.ok("state", "state_dir", "%s can be written, mode 0700", folder)
+}
+
+// OpenFolder says that a state folder may be read by others than its owner, "" if it may not.
+func OpenFolder(folder string, info fs.FileInfo) string {
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return fmt.Sprintf("%s has mode %04o: its tables have personal data, and other users of this machine may read them", folder, mode)
+	}
+	return ""
 }
 
 func writable(folder string) error {
