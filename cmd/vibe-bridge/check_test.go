@@ -167,6 +167,11 @@ func TestCheckFinds(t *testing.T) {
 			if r.code != c.code || !slices.ContainsFunc(r.bad(), want.MatchString) {
 				t.Errorf("exit code %d, want %d, and a line like %s\n%s", r.code, c.code, c.want, strings.Join(r.bad(), "\n"))
 			}
+			for _, l := range r.Lines {
+				if strings.Contains(l.Do, "kafka-configs ") && !strings.Contains(l.Do, "kafka-configs --bootstrap-server 127.0.0.1:") {
+					t.Errorf("it does not say where: %s", l.Do)
+				}
+			}
 			if strings.Contains(r.stdout+r.stderr, "pa55-word") {
 				t.Error("it shows the password")
 			}
