@@ -106,6 +106,11 @@ func (o *compareOnceOptions) run(ctx context.Context, a *app, c config.Config) e
 	if err != nil {
 		return err
 	}
+	for _, file := range []struct{ flag, path string }{{"--out", o.out}, {"--html", o.html}} {
+		if err := canBeWritten(file.path); err != nil {
+			return refusef("%s: %w", file.flag, err)
+		}
+	}
 	if err := p.connect(ctx); err != nil {
 		return couldNotCompare(ctx, err)
 	}

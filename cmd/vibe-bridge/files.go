@@ -71,6 +71,21 @@ func (w *wholeFile) discard() {
 	}
 }
 
+// canBeWritten tells before the work whether its result will find a place; "" is none that is wanted.
+func canBeWritten(path string) error {
+	if path == "" {
+		return nil
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return nil // who reads a pipe would take its closing for the end
+	}
+	w, err := createWhole(path, readableByOwner)
+	if err == nil {
+		w.discard()
+	}
+	return err
+}
+
 // replaceFile writes a whole file.
 func replaceFile(path string, mode fs.FileMode, data []byte) error {
 	w, err := createWhole(path, mode)
