@@ -157,7 +157,7 @@ func (r *run) rights(ctx context.Context, found reachedClusters) {
 		needed, missing, unknown, err := c.patientRights(ctx, name, r.Rights)
 		switch {
 		case starting(err):
-			r.warn("rights", name, fmt.Sprintf("not known: the cluster has had no coordinator for groups for %s: %s", Patience, kafka.Explain(err)),
+			r.warn("rights", name, fmt.Sprintf("not known: the cluster has had no coordinator for groups for %s: %s", patience, kafka.Explain(err)),
 				"if it has just started, check again; if it stays so, see whether its brokers are enough for offsets.topic.replication.factor")
 		case err != nil:
 			r.warn("rights", name, "not known: "+kafka.Explain(err), "`vibe-bridge acls` prints what has to be granted")
@@ -174,14 +174,14 @@ func (r *run) rights(ctx context.Context, found reachedClusters) {
 	}
 }
 
-// Patience is how long a cluster that has just started may take to find its coordinators.
-const Patience = 15 * time.Second
+// patience is how long a cluster that has just started may take to find its coordinators.
+const patience = 15 * time.Second
 
 // patientRights is rights of a cluster that may still be starting.
 func (c *reached) patientRights(ctx context.Context, name string, rights []kafka.Right) (needed int, missing []kafka.Right, unknown int, err error) {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
-	for until := time.Now().Add(Patience); ; {
+	for until := time.Now().Add(patience); ; {
 		needed, missing, unknown, err = c.rights(ctx, name, rights)
 		if !starting(err) || time.Now().After(until) {
 			return needed, missing, unknown, err

@@ -85,8 +85,9 @@ func (r *run) http() {
 			r.refused(check, err, "want a token of its own for each right, alone in a file that the user of the bridge may read: openssl rand -hex 32")
 		}
 	}
-	if _, _, err := console.TLS(h); err != nil {
-		r.refused(check, err, "want PEM: the certificate (with those of the authorities between it and the root), the key that belongs to it, the authority of clients")
+	_, _, noTLS := console.TLS(h)
+	if noTLS != nil {
+		r.refused(check, noTLS, "want PEM: the certificate (with those of the authorities between it and the root), the key that belongs to it, the authority of clients")
 	}
 	for _, f := range []struct{ key, path string }{
 		{"view_token_file", h.ViewTokenFile}, {"act_token_file", h.ActTokenFile}, {"personal_token_file", h.PersonalTokenFile},
@@ -97,7 +98,7 @@ func (r *run) http() {
 		}
 	}
 	for _, f := range []struct{ key, path string }{{"tls_cert_file", h.TLSCertFile}, {"client_ca_file", h.ClientCAFile}} {
-		if f.path != "" && !r.failed(check) {
+		if f.path != "" && noTLS == nil {
 			r.certificates(check, "http."+f.key, f.path)
 		}
 	}
