@@ -106,6 +106,11 @@ func TestCheckFinds(t *testing.T) {
 			`failure files categories_file: .*no such file`, codeRefused, nil},
 		"state folder of everybody": {func(d *deployment) { must(d.t, os.Mkdir(d.stateDir(), 0o755)) },
 			`warning state state_dir: .* has mode 0755: its tables have personal data`, codeFailed, nil},
+		"state folder of another cluster": {func(d *deployment) {
+			must(d.t, os.MkdirAll(filepath.Join(d.stateDir(), "trial"), 0o700))
+			must(d.t, os.Chmod(d.stateDir(), 0o700))
+			d.write("state/trial/tables.json", `{"trial-gate-table": {"id": "AAAAAAAAAAAAAAAAAAAAAQ", "partitions": 2}}`)
+		}, `failure identity state_dir: the state folder .*/trial is of other topics: trial-gate-table had the id AAAAAAAAAAAAAAAAAAAAAQ and has `, codeRefused, nil},
 		"state folder that is a file": {func(d *deployment) { d.write("state", "") }, `failure state state_dir: .* is not a folder`, codeRefused, nil},
 		"state folder below a file": {func(d *deployment) {
 			d.write("f", "")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
@@ -219,6 +220,12 @@ func (r *run) recorded(ctx context.Context, admins kafka.Admins, plan kafka.Plan
 		r.ok("identity", t.Identity(), "nothing is recorded yet: this is the first start of the deployment")
 	default:
 		r.ok("identity", t.Identity(), "the topics are those that the state was built from")
+	}
+	var foreign *processors.FolderError
+	if err := processors.LookAtFolder(r.Bridge, admins[kafka.StateCluster]); errors.As(err, &foreign) {
+		r.fail("identity", "state_dir", err.Error(), "delete the folder, or set another state_dir")
+	} else if err != nil && !errors.Is(err, fs.ErrPermission) { // of which the lines about state_dir tell
+		r.fail("identity", "state_dir", kafka.Explain(err), "")
 	}
 }
 
