@@ -205,7 +205,7 @@ func TestCutoverCheckRefuses(t *testing.T) {
 	for _, c := range []struct{ config, report, says string }{
 		{o.config, "", "no report of compare run, and none is given with --report: "},
 		{o.config, filepath.Join(folder, "none.json"), "--report: open "},
-		{o.config, file("text.json", "GO"), "text.json: not a report: "},
+		{o.config, file("text.json", "GO"), "text.json: not a report of compare once or compare run: "},
 		{o.config, file("version.json", `{"version":7}`), "its version is 7, want 1"},
 		{o.config, good, "on the state cluster among them: run `vibe-bridge topics create`"},
 		{away, ofAway, "cutover-check: state cluster: "},

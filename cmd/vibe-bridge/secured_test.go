@@ -312,11 +312,11 @@ func (k *securedKafka) consumed(mine string) {
 		output, _ := cmd.CombinedOutput() // the exit code says it
 		return cmd.ProcessState.ExitCode(), string(output)
 	}
-	if code, says := read(testPassword); code != 1 {
+	if code, says := read(testPassword); code != 2 || !strings.Contains(says, "there is no topic slim-events, slim-orders, slim-refunds, or "+readingUser+" may not see it") {
 		k.t.Errorf("a consumer without rights: exit code %d: %s", code, says)
 	}
 	k.grant(readingUser, printedRights(k.t, mine, "--for", "consume", "--group", group)...)
-	if code, says := read("wr0ng-word"); code != 1 {
+	if code, says := read("wr0ng-word"); code != 2 || !strings.Contains(says, "invalid credentials") {
 		k.t.Errorf("a consumer with a wrong password: exit code %d: %s", code, says)
 	}
 	records := 0
