@@ -61,7 +61,8 @@ func (p Pause) String() string {
 //
 //	reads ──(too many bad records here)──▶ paused here ──(written)──▶ paused everywhere
 //	  ▲                                                                    │
-//	  └──(tombstone: the resume command, or the start of another version)──┘
+//	  └──(tombstone: the resume command, the start of another version,─────┘
+//	      or an instance that runs with the breaker off)
 //
 // A pause that is written while another instance resumes stands if it comes behind
 // the tombstone in the topic, and otherwise not; then the topic is read, and
@@ -75,8 +76,9 @@ type breaker struct {
 	metrics   func() *Metrics
 	began     time.Time
 	// write sends a pause to the control topic, and calls written with its offset once it is
-	// acknowledged. Set before intake runs.
-	write func(topic string, p Pause, written func(offset int64))
+	// acknowledged; resume sends the end of one. Set before intake runs.
+	write  func(topic string, p Pause, written func(offset int64))
+	resume func(topic string)
 
 	mu      sync.Mutex
 	windows map[string]*outcomes // by legacy topic

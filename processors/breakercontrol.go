@@ -25,12 +25,10 @@ const (
 // startBreaker makes the instance know what is paused, before any record is admitted,
 // and able to pause. A pause that another version has written is over: whoever
 // starts a new version has put right what was wrong, or will see it paused again.
-// One that says no version, or that cannot be read, stays: see pauseIn.
+// One that says no version, or that cannot be read, stays: see pauseIn. With the breaker
+// off any pause is over: see overrule.
 // stop waits until what was written is acknowledged.
 func (b *Bridge) startBreaker(ctx context.Context) (stop func(), err error) {
-	if !b.cfg.Breaker.enabled() {
-		return func() {}, nil
-	}
 	control, next, err := readControl(ctx, b.cfg.State, b.topics.Control())
 	if err != nil {
 		return nil, err
@@ -41,7 +39,8 @@ func (b *Bridge) startBreaker(ctx context.Context) (stop func(), err error) {
 	}
 	w := &controlWriter{topic: b.topics.Control(), refused: func(err error) { b.end.fail(err) }}
 	w.open(client)
-	b.breaker.write = w.pause
+	b.breaker.write, b.breaker.resume = w.pause, w.resume
+	b.overrule(control)
 	for _, topic := range slices.Sorted(maps.Keys(control)) {
 		if by := control[topic].Version; by != "" && by != b.cfg.Version && !b.rebuilt {
 			b.log.Info("topic was paused by another version of the bridge and is resumed", "topic", topic, "paused_by", by, "since", control[topic].Since)
@@ -57,6 +56,20 @@ func (b *Bridge) startBreaker(ctx context.Context) (stop func(), err error) {
 		defer b.end.ended(name)
 		_ = w.producer.Close() // refusals were heard of
 	}, nil
+}
+
+// overrule ends the pauses of control, for all instances, where this one has the breaker off: that is the operator's word
+// that nothing is to be paused. Otherwise a pause would lie in the topic unseen, and be there again when the breaker is back
+// on, with nothing bad left. While another instance still has the breaker on, it may pause the topic again, and is overruled again.
+func (b *Bridge) overrule(control map[string]Pause) {
+	if b.cfg.Breaker.enabled() {
+		return
+	}
+	for _, topic := range slices.Sorted(maps.Keys(control)) {
+		b.log.Info("topic was paused and is resumed, as this instance runs with quarantine.max_share 0", "topic", topic, "since", control[topic].Since)
+		b.breaker.resume(topic)
+		delete(control, topic)
+	}
 }
 
 // followControl applies what comes to the control topic until ctx ends. While it cannot,
@@ -76,6 +89,7 @@ func (b *Bridge) followControl(ctx context.Context) error {
 			var control map[string]Pause
 			var next int64
 			if control, next, err = readControl(ctx, b.cfg.State, b.topics.Control()); err == nil {
+				b.overrule(control)
 				b.breaker.loaded(control, next)
 			}
 		}
@@ -112,9 +126,18 @@ func (b *Bridge) tailControl(ctx context.Context) error {
 			if m == nil {
 				return errTailEnded
 			}
-			b.breaker.shown(string(m.Key), pauseIn(m.Value), m.Offset)
+			b.controlSays(string(m.Key), pauseIn(m.Value), m.Offset)
 		}
 	}
+}
+
+// controlSays applies one record of the control topic.
+func (b *Bridge) controlSays(topic string, p *Pause, offset int64) {
+	if p != nil && !b.cfg.Breaker.enabled() {
+		b.overrule(map[string]Pause{topic: *p})
+		p = nil
+	}
+	b.breaker.shown(topic, p, offset)
 }
 
 var errTailEnded = errors.New("the client gave up reading")

@@ -347,6 +347,41 @@ func TestUnreadablePauseOutlivesAStart(t *testing.T) {
 	h.leave(in)
 }
 
+// With the breaker off an instance ends what is paused, also by a record that cannot be read and while it runs. So nothing is
+// paused when the breaker is back on and nothing bad is left.
+func TestInstanceWithTheBreakerOffResumes(t *testing.T) {
+	h := newHole(t, 1)
+	on := processors.BreakerConfig{MaxShare: 0.5, Window: time.Hour, MinRecords: minRecords}
+	h.cfg.Version = "v1" // that of all of them: nothing is resumed for another version
+	control := h.cfg.Topics.Control()
+	pause := func(value string) {
+		kafkatest.Produce(t, h.target.Addrs, control, &kgo.Record{Key: []byte(h.orders()), Value: []byte(value)})
+	}
+	endsWith := func(records int) {
+		t.Helper()
+		kafkatest.Eventually(t, "a tombstone behind the pause", func() bool {
+			all := kafkatest.ReadAll(t, h.target.Addrs, control)
+			return len(all) == records && all[records-1].Value == nil
+		})
+	}
+	dir := t.TempDir()
+	pause(`{"since":`)
+	s, in := h.supervise(dir)
+	endsWith(2)
+	kafkatest.Eventually(t, "the instance to be ready", func() bool { return len(s.NotReady()) == 0 })
+	pause(`{"since":"2026-01-02T03:04:05Z","bad":6,"records":7,"version":"v1"}`)
+	endsWith(4)
+	if reasons := s.NotReady(); len(reasons) != 0 {
+		t.Errorf("not ready for %q", reasons)
+	}
+	h.leave(in)
+
+	h.cfg.Breaker = on
+	s, in = h.supervise(dir)
+	kafkatest.Eventually(t, "the instance to be ready", func() bool { return len(s.NotReady()) == 0 })
+	h.leave(in)
+}
+
 // While the control topic cannot be read, an instance does not begin; while it cannot
 // be followed, it says so, and catches up.
 func TestControlTopicOutOfReach(t *testing.T) {

@@ -83,6 +83,7 @@ type Bridge struct {
 
 	started atomic.Bool              // all groups run
 	stalled atomic.Pointer[[]string] // what watchStalls found last
+	away    atomic.Pointer[[]string] // what watchClusters found last
 
 	mu  sync.Mutex
 	all []*group // that run
@@ -193,14 +194,13 @@ func (b *Bridge) runGroups(ctx context.Context, admins kafka.Admins) error {
 	b.started.Store(true)
 	b.log.Info("instance runs")
 	start("watch", "nothing", b.watchStalls)
+	start("reach", "nothing", b.watchClusters)
 	return nil
 }
 
 // startHolding runs what holds intake back. It comes before intake.
 func (b *Bridge) startHolding(admins kafka.Admins, start func(name, owes string, run func(context.Context) error)) {
-	if b.cfg.Breaker.enabled() {
-		start("breaker", "nothing", b.followControl)
-	}
+	start("breaker", "nothing", b.followControl)
 	if !b.cfg.Priming {
 		return
 	}

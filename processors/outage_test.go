@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/ticketscloud/vibe-bridge/internal/console"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/embedded"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
@@ -82,6 +83,44 @@ func TestStopWhileAClusterIsAway(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Clusters that are away are named first, each of them: what else is not ready follows from that.
+func TestClustersThatAreAwayAreNamedFirst(t *testing.T) {
+	t.Parallel()
+	var clusters [3]kafkatest.Target
+	var outages [3]kafkatest.Outage
+	for i := range clusters {
+		clusters[i] = kafkatest.Embedded(t, embedded.Options{More: []kfake.Opt{outages[i].Option()}})
+	}
+	w := newWorldOnThree(t, clusters[0], clusters[1], clusters[2], 1, season.Config{})
+	w.cfg.StopTimeout, w.cfg.StallAfter = stopTimeout, time.Second
+	b, in := w.bridge(t.TempDir())
+	all := []*instance{in}
+	w.until("the instance to be ready", all, func() bool { return len(b.NotReady()) == 0 })
+	for i := range outages {
+		outages[i].Close()
+	}
+	begin := func(names ...string) bool {
+		reasons := b.NotReady()
+		for i, name := range names {
+			if len(reasons) <= i || !strings.HasPrefix(reasons[i], name+" cluster out of reach: broker 127.0.0.1:") {
+				return false
+			}
+		}
+		return len(reasons) == len(names) || !strings.Contains(reasons[len(names)], "out of reach")
+	}
+	w.until("all clusters to be named, before all else", all, func() bool { return begin("source", "state", "target") })
+	w.until("what follows to be said behind them", all, func() bool { return len(b.NotReady()) > 3 && begin("source", "state", "target") })
+	if _, err := b.Console(nil).Quarantine(t.Context(), console.BadQuery{Limit: 1}); !kafka.Unreachable(err) {
+		t.Errorf("the console's quarantine: %v, want what says that Kafka is away", err)
+	}
+	outages[1].End()
+	w.until("the state cluster not to be named any more", all, func() bool { return begin("source", "target") })
+	outages[0].End()
+	outages[2].End()
+	w.until("none to be named", all, func() bool { return begin() })
+	w.leave(in)
 }
 
 // endedWithin waits for an instance that has to end.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
@@ -111,9 +113,70 @@ func (w stallWatch) look(group string, positions []kafka.Position, markers int64
 	return stalled
 }
 
-// NotReady says why the instance is not ready: what has not begun, what is held back, partitions that do not get on, and groups that do not join.
+// watchClusters tries to reach each cluster, as often as stalls are looked for, and names those that do not answer: most of
+// what else makes the instance unready follows from that.
+func (b *Bridge) watchClusters(ctx context.Context) error {
+	wire := kafka.NewWire() // of its own: an instance that ends waits for no answer
+	defer context.AfterFunc(ctx, wire.Cut)()
+	after := b.cfg.StallAfter
+	if after == 0 {
+		after = DefaultStallAfter
+	}
+	tick := time.NewTicker(after / stallChecks)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			away := b.clustersAway(wire)
+			if ctx.Err() != nil {
+				return nil
+			}
+			before := b.away.Swap(&away)
+			switch {
+			case len(away) > 0 && (before == nil || !slices.Equal(*before, away)):
+				b.log.Warn("clusters are out of reach", "why", away)
+			case len(away) == 0 && before != nil && len(*before) > 0:
+				b.log.Info("all clusters are in reach again")
+			}
+		}
+	}
+}
+
+// clustersAway are the clusters that cannot be reached, and why; those that are configured alike are asked at once, as one.
+func (b *Bridge) clustersAway(wire *kafka.Wire) []string {
+	type named struct {
+		name    string
+		cluster kafka.Cluster
+	}
+	clusters := []named{{kafka.SourceCluster, b.cfg.Source}, {kafka.StateCluster, b.cfg.State}, {kafka.TargetCluster, b.cfg.Target}}
+	asked := func(i int) int {
+		return slices.IndexFunc(clusters, func(c named) bool { return reflect.DeepEqual(c.cluster, clusters[i].cluster) })
+	}
+	errs := make([]error, len(clusters))
+	var asking sync.WaitGroup
+	for i, c := range clusters {
+		if asked(i) == i {
+			asking.Go(func() { errs[i] = c.cluster.Reach(wire) })
+		}
+	}
+	asking.Wait()
+	away := []string{}
+	for i, c := range clusters {
+		if err := errs[asked(i)]; err != nil {
+			away = append(away, fmt.Sprintf("%s cluster out of reach: %s", c.name, kafka.Explain(err)))
+		}
+	}
+	return away
+}
+
+// NotReady says why the instance is not ready, clusters that are away before what follows from that: what has not begun, what is held back, partitions that do not get on, and groups that do not join.
 func (b *Bridge) NotReady() []string {
 	var reasons []string
+	if away := b.away.Load(); away != nil {
+		reasons = append(reasons, *away...)
+	}
 	if !b.started.Load() {
 		reasons = append(reasons, "starting")
 	} else if waits := b.notJoined(); len(waits) > 0 {

@@ -46,6 +46,13 @@ func (c Cluster) Negotiate(dialer Dialer) (sarama.KafkaVersion, error) {
 	return c.negotiate(ClientOptions{Dialer: dialer})
 }
 
+// Reach tells whether a broker of the list answers and takes the login, over a connection of its own on the wire. An error
+// is a *ConnectError, but for what is wrong with the configuration.
+func (c Cluster) Reach(w *Wire) error {
+	_, err := c.WithDefaults().probe(ClientOptions{Wire: w})
+	return err
+}
+
 func (c Cluster) negotiate(o ClientOptions) (sarama.KafkaVersion, error) {
 	c = c.WithDefaults()
 	answer, err := c.probe(o)
