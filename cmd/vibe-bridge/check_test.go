@@ -72,7 +72,7 @@ func TestCheckOfASoundDeployment(t *testing.T) {
 			t.Errorf("%+v does not say what to do", l)
 		}
 	}
-	if want := []string{"config", "credentials", "http", "files", "state", "brokers", "rights", "topics", "replicas", "legacy", "identity", "groups", "clock"}; !slices.Equal(kinds, want) {
+	if want := []string{"config", "credentials", "http", "files", "state", "brokers", "rights", "topics", "replicas", "legacy", "identity", "groups", "paused", "clock"}; !slices.Equal(kinds, want) {
 		t.Errorf("looked at %q, want %q", kinds, want)
 	}
 	if wrote := append(d.source.seen.names(), d.target.seen.names()...); len(wrote) > 0 {
@@ -149,6 +149,10 @@ func TestCheckFinds(t *testing.T) {
 			kafkatest.Produce(d.t, d.source.Brokers, "orders_done", &kafkatest.Record{Key: []byte("k"), Value: []byte("v")})
 			d.source.commit(d.t, "trial-intake-orders", "orders_done", 0)
 		}, `failure groups source trial-intake-orders on orders_done/\d: its position 0 was not committed by vibe-bridge`, codeRefused, nil},
+		"paused topic": {func(d *deployment) {
+			kafkatest.Produce(d.t, d.target.Brokers, "trial-control", &kafkatest.Record{Key: []byte("orders_done"),
+				Value: []byte(`{"since":"2026-01-02T03:04:05Z","bad":6,"records":7,"window":"1m0s","reasons":{"undecodable":6}}`)})
+		}, `warning paused source orders_done: it is paused since 2026-01-02T03:04:05Z: 6 of 7 records within 1m0s went to quarantine \(undecodable 6\)`, codeFailed, nil},
 		"record from the future": {func(d *deployment) {
 			kafkatest.Produce(d.t, d.source.Brokers, "orders_done", &kafkatest.Record{Key: []byte("k"), Value: []byte("v"), Timestamp: time.Now().Add(30 * time.Second)})
 		}, `warning clock source: the time of the newest record of orders_done is \d\d\.?\d*s ahead of this machine's`, codeFailed, nil},

@@ -1,5 +1,5 @@
 // Package preflight looks, before an instance starts, at everything that the instance needs and does not have in its
-// hands: files, the state folder and its disk, brokers, rights, topics, groups, clocks.
+// hands: files, the state folder and its disk, brokers, rights, topics, groups, pauses, clocks.
 //
 // What belongs here: looking, and saying what to do about what was found. Nothing is written to a cluster and nothing
 // created. What does not: reading the configuration (cmd), and the refusals of a start (processors, internal/kafka),
@@ -70,6 +70,7 @@ func Run(ctx context.Context, o Options) []Line {
 	r.rights(ctx, clusters)
 	r.topics(ctx, clusters)
 	r.groups(ctx, clusters)
+	r.paused(ctx, clusters)
 	r.clocks(ctx, clusters)
 	return r.lines
 }
