@@ -22,6 +22,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -53,6 +54,10 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, env []string)
 	}
 }
 
+// sameRequest is how long after the first signal to stop another one is the same request. Whoever stops a process may
+// signal its group as well (timeout of GNU coreutils, terminals, supervisors), and so the same process twice at once.
+const sameRequest = time.Second
+
 // onSignals returns a context that the first signal to stop ends, and a channel
 // that the second one closes: the first asks, the second must not have to.
 func onSignals() (ctx context.Context, again <-chan struct{}, stop func()) {
@@ -61,19 +66,33 @@ func onSignals() (ctx context.Context, again <-chan struct{}, stop func()) {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	twice, over := make(chan struct{}), make(chan struct{})
 	go func() {
-		for _, act := range []func(){cancel, func() { close(twice) }} {
-			select {
-			case <-signals:
-				act()
-			case <-over:
-				return
-			}
+		if heedSignals(signals, over, time.Now, cancel) {
+			close(twice)
 		}
 	}()
 	return ctx, twice, func() {
 		signal.Stop(signals)
 		close(over)
 		cancel()
+	}
+}
+
+// heedSignals calls first at the first signal, and returns at the second request, or at the end of over, with false.
+func heedSignals(signals <-chan os.Signal, over <-chan struct{}, now func() time.Time, first func()) (again bool) {
+	var told time.Time
+	for {
+		select {
+		case <-signals:
+		case <-over:
+			return false
+		}
+		switch at := now(); {
+		case told.IsZero():
+			told = at
+			first()
+		case at.Sub(told) >= sameRequest:
+			return true
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
@@ -45,6 +46,40 @@ func refused(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if text := ts.ReadFile("stderr"); strings.Count(text, "\n") != 1 || !strings.HasSuffix(text, "\n") {
 		ts.Fatalf("want one line on standard error, got %q", text)
+	}
+}
+
+// Signals within a second of the first are the same request, however many; one after that does not ask any more.
+func TestSignalsOfOneRequestCountOnce(t *testing.T) {
+	begin := time.Now()
+	for name, c := range map[string]struct {
+		after []time.Duration // the first signal
+		again bool
+	}{
+		"one":                        {[]time.Duration{0}, false},
+		"many at once":               {[]time.Duration{0, 0, time.Millisecond, sameRequest - 1}, false},
+		"one later":                  {[]time.Duration{0, sameRequest}, true},
+		"many at once and one later": {[]time.Duration{0, 0, sameRequest}, true},
+	} {
+		signals, over, times, again := make(chan os.Signal), make(chan struct{}), make(chan time.Time), make(chan bool, 1)
+		asked := 0
+		go func() {
+			again <- heedSignals(signals, over, func() time.Time { return <-times }, func() { asked++ })
+		}()
+		for _, after := range c.after {
+			select {
+			case signals <- os.Interrupt:
+				times <- begin.Add(after)
+			case <-again:
+				t.Fatalf("%s: a second request before the signal after %s", name, after)
+			}
+		}
+		if !c.again {
+			close(over)
+		}
+		if got := <-again; got != c.again || asked != 1 {
+			t.Errorf("%s: a second request %t, asked %d times; want %t and once", name, got, asked, c.again)
+		}
 	}
 }
 

@@ -41,7 +41,8 @@ func newRunCommand(a *app) *cobra.Command {
 		Short: "Run an instance of the bridge",
 		Long: `run runs one instance until it is told to stop (SIGTERM or Ctrl-C). It then ends
 when all that is on its way is acknowledged, or after stop_timeout with exit code 1;
-nothing is lost by that. A second signal ends it at once.
+nothing is lost by that. A second signal, a second or more after the first, ends it
+at once.
 
 Start more instances with the same configuration to share the work; each needs a
 state directory of its own. Topics must exist: see vibe-bridge topics.
