@@ -165,8 +165,11 @@ func (p *priming) run(ctx context.Context, every time.Duration, report func(prim
 			report(now, nil)
 			if time.Since(said) >= primingLog {
 				said = time.Now()
-				p.log.Info("priming: orders and refunds wait", "step", fmt.Sprintf("%d of %d", now.Step, now.Steps), "for", now.What,
-					"left", now.Left, "per_second", math.Round(now.Rate), "eta", now.ETA.Round(time.Second).String())
+				line := []any{"step", fmt.Sprintf("%d of %d", now.Step, now.Steps), "for", now.What, "left", now.Left}
+				if now.ETA > 0 {
+					line = append(line, "per_second", math.Round(now.Rate), "eta", now.ETA.Round(time.Second).String())
+				}
+				p.log.Info("priming: orders and refunds wait", line...)
 			}
 		}
 		select {

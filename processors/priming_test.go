@@ -279,6 +279,9 @@ func TestPrimingRuns(t *testing.T) {
 	if want := []string{"0 no broker", "100 <nil>"}; !done || !slices.Equal(reports, want) {
 		t.Errorf("done %t, reports %q, want %q", done, reports, want)
 	}
+	if !strings.Contains(u.log.String(), "left=100\n") { // how long it takes is not known yet, and nothing is said of it
+		t.Errorf("logs %s", u.log)
+	}
 
 	u = newPrimingUnderTest(t)
 	u.events.end, u.f.blocked = 100, true

@@ -137,7 +137,7 @@ func TestDemoUntilInterrupted(t *testing.T) {
 	t.Parallel()
 	tmp := t.TempDir()
 	s := startProgram(t, []string{"TMPDIR=" + tmp}, "demo", "--orders", "100000")
-	s.await(`s  legacy \d+  read [1-9]\d*  on the way \d+  sent: events [1-9]\d* \(\d+/s\), orders [1-9].*  waiting for: .*  out of order: 0$`)
+	s.await(`s  legacy \d+  read [1-9]\d*  on the way: legacy \d+, internal \d+  sent: events [1-9]\d* \(\d+/s\), orders [1-9].*  waiting for: .*  out of order: 0$`)
 	rest, code := s.end(os.Interrupt)
 	if code != codeOK || s.stderr.Len() > 0 {
 		t.Errorf("exit code %d: %s", code, s.stderr)
@@ -242,7 +242,8 @@ func someStatus() demo.Status {
 		Produced:  1500,
 		Consumed:  map[string]int64{"partners": 10, "events": 200, "orders_done": 1000, "refund_requests": 40},
 		Emitted:   map[string]int64{"events": 150, "orders_done": 900, "refund_requests": 30},
-		Lag:       7,
+		Unread:    250,
+		Internal:  1830,
 		Waiting:   map[string]int64{"set": 2, "event": 12},
 		Violation: ordercheck.Violations{Orders: 1, Refunds: 2},
 		Sample: map[string]string{
@@ -255,7 +256,7 @@ func someStatus() demo.Status {
 func TestDemoPicture(t *testing.T) {
 	v := &liveView{terminal: true, before: demo.Status{Consumed: map[string]int64{"orders_done": 500}, Emitted: map[string]int64{"orders_done": 300}}}
 	got := v.picture(someStatus(), 12*time.Second, 2*time.Second)
-	const want = `vibe-bridge demo, 12 s: 1500 legacy records written, 7 on the way
+	const want = `vibe-bridge demo, 12 s: 1500 legacy records written, 250 of them on the way, and 1830 internal ones
 
   legacy                         read   slim                   sent
   partners                   10 (5/s)                              
@@ -277,7 +278,7 @@ func TestDemoPicture(t *testing.T) {
 	}
 	v.terminal = false
 	got = v.picture(someStatus(), 12*time.Second, 2*time.Second)
-	const wantLine = " 12.0s  legacy 1500  read 1250  on the way 7  sent: events 150 (75/s), orders 900 (300/s), refunds 30 (15/s)  waiting for: event 12, set 2  out of order: 3\n"
+	const wantLine = " 12.0s  legacy 1500  read 1250  on the way: legacy 250, internal 1830  sent: events 150 (75/s), orders 900 (300/s), refunds 30 (15/s)  waiting for: event 12, set 2  out of order: 3\n"
 	if got != wantLine {
 		t.Errorf("got  %s\nwant %s", got, wantLine)
 	}

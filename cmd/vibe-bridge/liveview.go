@@ -99,13 +99,13 @@ func (v *liveView) picture(s demo.Status, elapsed, interval time.Duration) strin
 	}
 	sent := func(stream mapping.Stream) string { return rate(s.Emitted, v.before.Emitted, stream) }
 	if !v.terminal {
-		return fmt.Sprintf("%5.1fs  legacy %d  read %d  on the way %d  sent: events %s, orders %s, refunds %s  waiting for: %s  out of order: %d\n",
-			elapsed.Seconds(), s.Produced, total(s.Consumed), s.Lag,
+		return fmt.Sprintf("%5.1fs  legacy %d  read %d  on the way: legacy %d, internal %d  sent: events %s, orders %s, refunds %s  waiting for: %s  out of order: %d\n",
+			elapsed.Seconds(), s.Produced, total(s.Consumed), s.Unread, s.Internal,
 			sent(mapping.Events), sent(mapping.Orders), sent(mapping.Refunds),
 			reasons(s.Waiting), s.Violation.Orders+s.Violation.Refunds)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "vibe-bridge demo, %.0f s: %d legacy records written, %d on the way\n\n", elapsed.Seconds(), s.Produced, s.Lag)
+	fmt.Fprintf(&b, "vibe-bridge demo, %.0f s: %d legacy records written, %d of them on the way, and %d internal ones\n\n", elapsed.Seconds(), s.Produced, s.Unread, s.Internal)
 	fmt.Fprintf(&b, "  %-16s %18s   %-8s %18s\n", "legacy", "read", "slim", "sent")
 	for _, stream := range mapping.Streams {
 		name, slimSent := slimNames[stream], ""

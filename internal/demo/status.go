@@ -15,7 +15,8 @@ type Status struct {
 	Produced  int64            // legacy records written
 	Consumed  map[string]int64 // by default legacy topic name
 	Emitted   map[string]int64 // slim records, by default legacy topic name
-	Lag       int64            // records on their way
+	Unread    int64            // legacy records that intake has not committed
+	Internal  int64            // records of internal topics on their way: a legacy record becomes several
 	Waiting   map[string]int64 // what waits, by reason
 	Sample    map[string]string
 	Violation ordercheck.Violations
@@ -24,7 +25,7 @@ type Status struct {
 func (d *Demo) status(lag processors.Lag) Status {
 	m := d.bridge.Metrics()
 	return Status{
-		Produced: d.produced.Load(), Consumed: m.Consumed(), Emitted: m.Emitted(), Lag: lag.Records,
+		Produced: d.produced.Load(), Consumed: m.Consumed(), Emitted: m.Emitted(), Unread: lag.Legacy, Internal: lag.Records - lag.Legacy,
 		Waiting: d.bridge.Waiting(), Sample: d.sample.latest(), Violation: d.monitor.Violations(),
 	}
 }
