@@ -65,6 +65,14 @@ func ReadParked(ctx context.Context, cfg Config, event string) ([]Parked, error)
 	return list, nil
 }
 
+// KnowsEvent tells whether the gate has anything of an event, or of its orders and refunds.
+func KnowsEvent(ctx context.Context, cfg Config, event string) (bool, error) {
+	rows, err := readGate(ctx, cfg, event, func(key string, _ *statepb.Row) (struct{}, bool) {
+		return struct{}{}, belongsTo(event, key)
+	})
+	return len(rows) > 0, err
+}
+
 // held is what is kept of a row that waits.
 type held struct {
 	reason       mapping.WaitReason

@@ -47,6 +47,12 @@ type Quarantined struct {
 	stream   mapping.Stream
 	time     time.Time // of the legacy record, whatever it is
 	markedTo int64     // quarantine offset up to which it is marked, plus 1
+	earlier  []int64   // quarantine offsets of the records that said the same before
+}
+
+// StandsAt tells whether a place in the quarantine topic is the record's, or was before one that says the same stood for it.
+func (e *Quarantined) StandsAt(partition int32, offset int64) bool {
+	return e.Partition == partition && (e.Offset == offset || slices.Contains(e.earlier, offset))
 }
 
 // QuarantineList is what a quarantine topic holds.
@@ -63,7 +69,7 @@ type quarantinedID struct {
 }
 
 // ReadQuarantine lists the quarantine topic. It takes memory for one entry per legacy
-// record, not for values.
+// record and a number for each copy, not for values.
 func ReadQuarantine(ctx context.Context, cfg Config) (QuarantineList, error) {
 	q := quarantineReader{topics: cfg.Topics, found: map[quarantinedID]*Quarantined{}}
 	if err := readStalling(ctx, cfg.State, cfg.Topics.Quarantine(), nil, readStall, q.add); err != nil {
@@ -103,7 +109,7 @@ func (q *quarantineReader) add(r *kgo.Record) {
 		return
 	}
 	if before != nil {
-		entry.Copies, entry.markedTo = before.Copies+1, before.markedTo
+		entry.Copies, entry.markedTo, entry.earlier = before.Copies+1, before.markedTo, append(before.earlier, before.Offset)
 	}
 	q.found[id] = entry
 }

@@ -441,8 +441,8 @@ cutover: {max_behind: 0s}
 	for _, how := range [][]string{nil, {"--json"}} {
 		with := func(args ...string) []string { return append(append(args, "--config", d.config), how...) }
 		d.says(ok, with("quarantine", "list")...)
-		d.says(checks, with("quarantine", "replay", "--dry-run")...)
-		d.says(checks, with("quarantine", "replay", "--rate", "1000")...)
+		d.says(checks, with("quarantine", "replay", "--all", "--dry-run")...)
+		d.says(checks, with("quarantine", "replay", "--all", "--rate", "1000")...)
 		d.says(ok, with("parked")...)
 		d.says(ok, with("resync", "--event", event.Id)...)
 		d.says(ok, with("resync", "--since", "1h", "--dry-run")...)

@@ -101,7 +101,7 @@ func TestEncryptionCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.rejected([]byte("key"), value, mapping.Orders, &statepb.Source{Partition: 1, Offset: 77, Time: 77}, mapping.StageIntake, mapping.ReasonTooLarge)
-	o.quarantineText(codeOK, "replay")
+	o.quarantineText(codeOK, "replay", "--all")
 	var replayed *statepb.OrderFacts
 	for _, rec := range kafkatest.ReadAll(t, o.target.Addrs, o.cfg.Topics.Name+"-orders") {
 		var in statepb.Input
@@ -137,7 +137,7 @@ func TestEncryptionCommands(t *testing.T) {
 	if err := os.Chmod(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"run"}, {"quarantine", "replay"}, {"encryption", "status"}, {"encryption", "renew"}} {
+	for _, args := range [][]string{{"run"}, {"quarantine", "replay", "--all"}, {"encryption", "status"}, {"encryption", "renew"}} {
 		r := runCommand(append(args, "--config", o.config)...)
 		if r.code != codeRefused || !strings.Contains(r.stderr, "vibe-bridge: encryption.keys_file: "+path+": line 3: key k2 is there twice\n") || strings.Contains(r.stdout+r.stderr, secret) {
 			t.Errorf("%v: exit code %d: %s", args, r.code, r.stderr)

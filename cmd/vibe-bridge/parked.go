@@ -94,6 +94,15 @@ func (o *parkedOptions) run(ctx context.Context, a *app, cfg processors.Config) 
 		return refuse(err)
 	}
 	report := newParkedReport(list, o.limit, time.Now())
+	if o.event != "" && len(list) == 0 {
+		known, err := processors.KnowsEvent(ctx, cfg, o.event)
+		if err != nil {
+			return refuse(err)
+		}
+		if !known {
+			report.UnknownEvent = o.event
+		}
+	}
 	if o.json {
 		return printJSON(a.stdout, report)
 	}
@@ -106,6 +115,8 @@ type parkedReport struct {
 	Waiting int                 `json:"waiting"` // Entries may be fewer, see --limit
 	Reasons []reasonSummary     `json:"reasons"`
 	Entries []processors.Parked `json:"entries"`
+	// UnknownEvent is the event that was asked for, when the bridge has nothing of it; "" otherwise.
+	UnknownEvent string `json:"unknown_event,omitempty"`
 }
 
 // reasonSummary is what waits for one reason.
@@ -134,6 +145,11 @@ func newParkedReport(list []processors.Parked, limit int, now time.Time) parkedR
 }
 
 func (r parkedReport) print(w io.Writer) error {
+	if r.UnknownEvent != "" {
+		id := processors.ShownID(r.UnknownEvent)
+		_, err := fmt.Fprintf(w, "nothing waits: nothing is known of an event %s, nor of orders and refunds of it; vibe-bridge quarantine list --id %s tells whether they are in quarantine\n", id, id)
+		return err
+	}
 	if r.Waiting == 0 {
 		_, err := fmt.Fprintln(w, "nothing waits")
 		return err

@@ -82,8 +82,11 @@ func TestParked(t *testing.T) {
 				t.Errorf("of event %s: %q, want %q", event, got, own)
 			}
 		}
-		if got := o.parked("--event", "nobody"); got.Waiting != 0 || len(got.Entries) != 0 {
+		if got := o.parked("--event", "nobody"); got.Waiting != 0 || len(got.Entries) != 0 || got.UnknownEvent != "nobody" {
 			t.Errorf("of an event that nobody knows: %+v", got)
+		}
+		if text := mustRun(t, "parked", "--config", o.config, "--event", "nobody").stdout; !strings.Contains(text, "nothing is known of an event nobody") || !strings.Contains(text, "quarantine list --id nobody") {
+			t.Errorf("of an event that nobody knows: %s", text)
 		}
 		if got := o.parked("--limit", "2"); got.Waiting != 6 || len(got.Entries) != 2 {
 			t.Errorf("with a limit: %+v", got)
@@ -96,6 +99,9 @@ func TestParked(t *testing.T) {
 		// The event comes: nothing of it waits any longer.
 		o.legacy(mapping.Events, now, legacyEvent("late/%"))
 		kafkatest.Eventually(t, "the event's order and refund to go out", func() bool { return o.parked().Waiting == 4 })
+		if text := mustRun(t, "parked", "--config", o.config, "--event", "late/%").stdout; text != "nothing waits\n" {
+			t.Errorf("of an event that is through: %s", text)
+		}
 		stop()
 		if got := o.parked(); got.Waiting != 4 {
 			t.Errorf("without an instance %d wait, want 4", got.Waiting)

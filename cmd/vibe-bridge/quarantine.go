@@ -55,6 +55,11 @@ func (f *quarantineFilter) bind(cmd *cobra.Command) {
 // filterFlags are the names of the flags that bind makes.
 var filterFlags = []string{"reason", "topic", "since", "until", "id"}
 
+// givenFilter tells whether anything of a filter is on the command line.
+func givenFilter(cmd *cobra.Command) bool {
+	return slices.ContainsFunc(filterFlags, cmd.Flags().Changed)
+}
+
 func (f *quarantineFilter) check(cmd *cobra.Command, topics processors.Topics, now time.Time) (err error) {
 	for _, flag := range filterFlags[2:] {
 		if err := checkID(cmd, flag, cmd.Flag(flag).Value.String()); err != nil {

@@ -200,15 +200,15 @@ func TestQuarantineReplay(t *testing.T) {
 		// Nothing is written by a dry run, nor where the topics are not as they have to be.
 		before := o.ends()
 		o.wantQuarantined(codeChecks, "aged intake too_large still too_large, big intake too_large still too_large, intake undecodable still undecodable, "+
-			"phone intake invalid_phone still invalid_phone, wide gate too_large sent", "replay", "--dry-run")
+			"phone intake invalid_phone still invalid_phone, wide gate too_large sent", "replay", "--all", "--dry-run")
 		o.raise(2 << 20)
-		if r := o.quarantineText(codeRefused, "replay"); !strings.Contains(r.stderr, "max.message.bytes") {
+		if r := o.quarantineText(codeRefused, "replay", "--all"); !strings.Contains(r.stderr, "max.message.bytes") {
 			t.Errorf("before the topics are raised: %s", r.stderr)
 		}
 		o.raiseTopics()
 		const would = "aged intake too_large sent, big intake too_large sent, intake undecodable still undecodable, " +
 			"phone intake invalid_phone still invalid_phone, wide gate too_large sent"
-		o.wantQuarantined(codeChecks, would, "replay", "--dry-run")
+		o.wantQuarantined(codeChecks, would, "replay", "--all", "--dry-run")
 		if after := o.ends(); after != before {
 			t.Fatalf("%d records were written", after-before)
 		}
@@ -217,11 +217,11 @@ func TestQuarantineReplay(t *testing.T) {
 		o.dieBeforeMarking()
 		o.wantQuarantined(codeOK, all, "list")
 		o.awaitDistinct(3, 3, 1)
-		o.wantQuarantined(codeChecks, would, "replay", "--rate", "1000")
+		o.wantQuarantined(codeChecks, would, "replay", "--all", "--rate", "1000")
 		o.wantQuarantined(codeOK, "intake undecodable, phone intake invalid_phone", "list")
 		o.wantQuarantined(codeOK, "aged intake too_large, big intake too_large, wide gate too_large", "list", "--replayed", "--reason", "too_large")
 		o.wantQuarantined(codeOK, "", "replay", "--reason", "too_large")
-		o.wantQuarantined(codeChecks, "intake undecodable still undecodable, phone intake invalid_phone still invalid_phone", "replay")
+		o.wantQuarantined(codeChecks, "intake undecodable still undecodable, phone intake invalid_phone still invalid_phone", "replay", "--all")
 		o.wantQuarantined(codeOK, "aged intake too_large sent, big intake too_large sent, wide gate too_large sent", "replay", "--reason", "too_large", "--again")
 		o.awaitDistinct(3, 3, 1)
 		o.checkFirst(map[string]string{"fine": "sets", "wide": "sets", "waits": "big", "back": "wide"})
@@ -330,7 +330,7 @@ func (o *operated) checkFilters() {
 		"list --topic orders":          "want one of",
 		"list --since yesterday":       "--since \"yesterday\"",
 		"list --limit -1":              "--limit -1",
-		"replay --rate -1":             "--rate -1",
+		"replay --all --rate -1":       "--rate -1",
 		"show":                         "no record named",
 		"show 1-2":                     "is no place",
 		"show 0/0 --at 0/0":            "both given",
@@ -338,6 +338,9 @@ func (o *operated) checkFilters() {
 		"list --reason toolarge":       "--reason \"toolarge\": want one of undecodable,",
 		"list --reason a,":             "--reason is empty",
 		"list --topic events,":         "--topic is empty",
+		"replay":                       "nothing to replay: want --reason, --topic, --since, --until, --id, or --all",
+		"replay --again --dry-run":     "want --reason,",
+		"replay --all --id wide":       "both given",
 		"replay --since 1h --until 2h": "--until \"2h\" is before --since \"1h\"",
 	} {
 		if r := o.quarantineText(codeRefused, strings.Fields(args)...); !strings.Contains(r.stderr, says) || r.stdout != "" {
@@ -414,6 +417,7 @@ func TestQuarantineReplayWithoutAnInstance(t *testing.T) {
 	o := newOperated(t, kafkatest.Embedded(t, embedded.Options{}))
 	o.createTopics()
 	var ids []string
+	var first []byte
 	for i := range 8 {
 		id := fmt.Sprint("event", i)
 		value, err := proto.Marshal(legacyEvent(id))
@@ -421,13 +425,29 @@ func TestQuarantineReplayWithoutAnInstance(t *testing.T) {
 			t.Fatal(err)
 		}
 		o.rejected([]byte(fmt.Sprint("key", i)), value, mapping.Events, &statepb.Source{Partition: 1, Offset: int64(9 - i), Time: 77}, mapping.StageIntake, mapping.ReasonTooLarge)
-		ids = append(ids, id)
+		if ids = append(ids, id); i == 0 {
+			first = value
+		}
 	}
 	o.rejected(nil, nil, mapping.Orders, &statepb.Source{Partition: 1, Offset: 4}, mapping.StageGate, mapping.ReasonTooLarge)
 	kafkatest.Produce(t, o.target.Addrs, o.cfg.Topics.Quarantine(), &kafkatest.Record{Value: []byte("somebody else's")})
 
+	// A place that was told to others leads to the record that stands for it now.
+	old := o.quarantine(codeOK, "list", "--id", "event0")[0]
+	o.rejected([]byte("key0"), first, mapping.Events, &statepb.Source{Partition: 1, Offset: 9, Time: 77}, mapping.StageIntake, mapping.ReasonTooLarge)
+	newer := o.quarantine(codeOK, "list", "--id", "event0")[0]
+	place := fmt.Sprintf("%d/%d", old.Partition, old.Offset)
+	r := o.quarantineText(codeOK, "show", place)
+	now := fmt.Sprintf("%d/%d", newer.Partition, newer.Offset)
+	if place == now || r.stderr != place+": the record at "+now+" says the same again and stands for it\n" || !strings.Contains(r.stdout, now+", 2 records") {
+		t.Errorf("%s, which is %s now, is shown as\n%s%s", place, now, r.stderr, r.stdout)
+	}
+	if r := o.quarantineText(codeOK, "show", now); r.stderr != "" {
+		t.Errorf("says %s", r.stderr)
+	}
+
 	// Five records, the first of the legacy topic; a second a record.
-	r := o.quarantineText(codeOK, "replay", "--reason", "too_large", "--topic", "events", "--limit", "5", "--rate", "1000")
+	r = o.quarantineText(codeOK, "replay", "--reason", "too_large", "--topic", "events", "--limit", "5", "--rate", "1000")
 	if r.stdout != "5 of 5 records replayed (5 sent)\n" || !strings.HasPrefix(r.stderr, "1 record of "+o.cfg.Topics.Quarantine()+" left out: ") {
 		t.Errorf("says %s%s", r.stdout, r.stderr)
 	}
@@ -486,6 +506,7 @@ func TestQuarantineReplayWithoutAnInstance(t *testing.T) {
 		t.Errorf("says %s%s", r.stdout, r.stderr)
 	}
 	o.wantQuarantined(codeOK, "event0 intake too_large, event1 intake too_large, event2 intake too_large", "list", "--topic", "events")
+
 }
 
 // A filter that is empty, as from a variable that is not set, must not choose everything.
@@ -506,7 +527,7 @@ func TestEmptyQuarantineFiltersAreRefused(t *testing.T) {
 func TestQuarantineWithoutTopics(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)
-	for _, args := range []string{"list", "show 0/0", "replay", "replay --dry-run"} {
+	for _, args := range []string{"list", "show 0/0", "replay --all", "replay --all --dry-run"} {
 		r := execute(t, nil, append(append([]string{"quarantine"}, strings.Fields(args)...), "--config", d.config)...)
 		if r.code != codeRefused || !strings.Contains(r.stderr, "missing") || strings.Count(r.stderr, "\n") != 1 {
 			t.Errorf("%s: exit code %d: %s", args, r.code, r.stderr)

@@ -16,6 +16,7 @@ import (
 type quarantineReplayOptions struct {
 	config string
 	filter quarantineFilter
+	all    bool
 	dryRun bool
 	rate   int
 	limit  int
@@ -28,7 +29,7 @@ type quarantineReplayOptions struct {
 func newQuarantineReplayCommand(a *app) *cobra.Command {
 	o := quarantineReplayOptions{progressEvery: 5 * time.Second}
 	cmd := &cobra.Command{
-		Use:   "replay --config FILE",
+		Use:   "replay --config FILE (FILTER... | --all)",
 		Short: "Process records in quarantine again, by the rules of today",
 		Long: `replay takes records from quarantine, runs the rules on them as they are now, and
 hands what no longer has to be in quarantine to the running bridge as if it had just
@@ -36,6 +37,8 @@ been read: it waits for its event or order, goes out, or changes nothing because
 bridge has newer facts of the same event, order or refund. Records go in the order
 of the legacy topics. The quarantine topic is not touched but for a marker behind
 each record that was replayed, and a record that is replayed twice counts once.
+
+What to replay is said by --reason, --topic, --since, --until and --id, or by --all.
 
 The rules are those of the configuration and the directory that this command is
 given. They have to be those of the running instances; raise a limit there first,
@@ -50,6 +53,10 @@ were there by their place alone and the legacy topic has them no more.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
+			case o.all && givenFilter(cmd):
+				return refusef("--all and a filter are both given: want one of them")
+			case !o.all && !givenFilter(cmd):
+				return refusef("nothing to replay: want --%s, or --all", strings.Join(filterFlags, ", --"))
 			case o.rate < 0:
 				return refusef("--rate %d: want 0 or more", o.rate)
 			case o.limit < 0:
@@ -67,11 +74,12 @@ were there by their place alone and the legacy topic has them no more.`,
 	}
 	o.filter.bind(cmd)
 	flags := cmd.Flags()
+	flags.BoolVar(&o.all, "all", false, "everything in quarantine that was not replayed")
 	flags.BoolVar(&o.filter.marked, "again", false, "also what was replayed before")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "only say what would happen now")
 	flags.IntVar(&o.rate, "rate", 100, "records per second, at most; 0: without limit")
 	flags.IntVar(&o.limit, "limit", 0, "how many records to replay; 0: all")
-	bindQuarantine(cmd, &o.config, &o.json, append(filterFlags, "again", "dry-run", "rate", "limit")...)
+	bindQuarantine(cmd, &o.config, &o.json, append(slices.Clone(filterFlags), "all", "again", "dry-run", "rate", "limit")...)
 	return cmd
 }
 

@@ -27,7 +27,8 @@ func newQuarantineShowCommand(a *app) *cobra.Command {
 		Short: "Show one record in quarantine",
 		Long: `show says what is known of one record in quarantine, and what a replay would make of
 it now. The record is named by its place in the quarantine topic, as list shows it,
-or by that of the legacy record.
+or by that of the legacy record. When a later record there says the same, that one
+is shown, and its place is said.
 
 Of its fields, texts that may be personal are shown by their shape: 9 for a digit, a
 for a letter. --raw writes the untouched value to a file that only its owner may
@@ -44,7 +45,7 @@ read; it holds personal data.`,
 			if err != nil {
 				return err
 			}
-			return o.run(cmd.Context(), a, cfg, is)
+			return o.run(cmd.Context(), a, cfg, is, args)
 		},
 	}
 	flags := cmd.Flags()
@@ -63,7 +64,7 @@ func (o *quarantineShowOptions) which(cmd *cobra.Command, args []string, topics 
 		return nil, refusef("%s and --topic or --at are both given: want one place", args[0])
 	case len(args) == 1:
 		partition, offset, err := parsePlace(args[0])
-		return func(e *processors.Quarantined) bool { return e.Partition == partition && e.Offset == offset }, err
+		return func(e *processors.Quarantined) bool { return e.StandsAt(partition, offset) }, err
 	case o.topic == "" || o.at == "":
 		return nil, refusef("no record named: want PARTITION/OFFSET of the quarantine topic, or --topic and --at of the legacy record")
 	}
@@ -87,7 +88,7 @@ func parsePlace(text string) (partition int32, offset int64, err error) {
 	return int32(p), offset, nil
 }
 
-func (o *quarantineShowOptions) run(ctx context.Context, a *app, cfg processors.Config, is func(*processors.Quarantined) bool) error {
+func (o *quarantineShowOptions) run(ctx context.Context, a *app, cfg processors.Config, is func(*processors.Quarantined) bool, place []string) error {
 	if err := processors.CheckQuarantine(cfg); err != nil {
 		return refuse(err)
 	}
@@ -105,6 +106,9 @@ func (o *quarantineShowOptions) run(ctx context.Context, a *app, cfg processors.
 		return &codedError{code: codeChecks, err: fmt.Errorf("no such record in quarantine: vibe-bridge quarantine list --replayed shows those that there are")}
 	}
 	for _, e := range found {
+		if now := fmt.Sprintf("%d/%d", e.Partition, e.Offset); len(place) == 1 && place[0] != now {
+			fmt.Fprintf(a.stderr, "%s: the record at %s says the same again and stands for it\n", place[0], now)
+		}
 		if err := o.show(ctx, a, cfg, e); err != nil {
 			return err
 		}
