@@ -317,9 +317,14 @@ func (w *world) look(in *watched) {
 	if in.get("/api/v1/quarantine/"+list.Records[0].Position, &detail); detail.ID != "bad" || len(detail.Fields) < 5 {
 		w.t.Errorf("quarantine %+v", detail)
 	}
+	var lost console.Failure
+	if status := in.get("/api/v1/orders/bad", &lost); status != 404 || lost.Quarantine != list.Records[0].Position ||
+		!strings.Contains(lost.Error, "no instance has seen order bad; it is in quarantine, "+lost.Quarantine+", because invalid_phone: ") {
+		w.t.Errorf("an order that is in quarantine alone: %d %+v", status, lost)
+	}
 	for path, want := range map[string]int{
 		"/api/v1/quarantine?topic=none": 404, "/api/v1/quarantine/0/999": 404, "/api/v1/compare": 404, "/compare/report.html": 404, "/metrics": 200, "/readyz": 200,
-		"/api/v1/parked?reason=none": 400, "/api/v1/events/e0": 200,
+		"/api/v1/parked?reason=none": 400, "/api/v1/quarantine?reason=none": 400, "/api/v1/events/e0": 200,
 	} {
 		if status := in.get(path, nil); status != want {
 			w.t.Errorf("%s: %d, want %d", path, status, want)
@@ -350,12 +355,13 @@ func (w *world) acts(in *watched) {
 			w.t.Errorf("%s %s: %d %s, want %d %s", path, body, s, got, status, want)
 		}
 	}
-	act("/api/v1/resync", `{"event":"e0"}`, 200, `{"commands":1,"sent":1}`)
-	act("/api/v1/resync", `{"order":"o1","dry_run":true}`, 200, `{"commands":1,"sent":0}`)
+	act("/api/v1/resync", `{"event":"e0"}`, 200, `{"commands":1,"sent":1,"events":1,"orders":1,"refunds":`)
+	act("/api/v1/resync", `{"order":"o1","dry_run":true}`, 200, `{"commands":1,"sent":0,"events":0,"orders":1,"refunds":`)
 	act("/api/v1/resync", `{"event":"nobody"}`, 404, "not known")
 	act("/api/v1/resync", `{"since":"tomorrow"}`, 400, "since: want")
 	act("/api/v1/topics/orders_done/resume", "", 200, `{"resumed":false,"paused_since":null}`)
 	act("/api/v1/topics/none/resume", "", 404, "is no legacy topic")
 	act("/api/v1/quarantine/replay", `{"reason":"invalid_phone"}`, 200, `{"records":1,"outcomes":{"still invalid_phone":1}}`)
+	act("/api/v1/quarantine/replay", `{"reason":"nonsense","dry_run":true}`, 400, "reason: nonsense is none: want one of undecodable, ")
 	act("/api/v1/quarantine/replay", `{"positions":["0/999"]}`, 404, "no record at 0/999")
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ticketscloud/vibe-bridge/internal/console"
+	"github.com/ticketscloud/vibe-bridge/mapping"
 )
 
 // What the console does, as the commands of the same names do it.
@@ -37,9 +38,12 @@ func (c *Console) Resync(ctx context.Context, o console.ResyncOrder) (console.Re
 		return console.Resynced{}, &console.NotFoundError{Text: "nothing was sent: " + refused.Reason}
 	}
 	if err != nil {
-		return console.Resynced{}, err
+		return console.Resynced{}, notNow(err)
 	}
-	done := console.Resynced{Commands: len(plan.Commands)}
+	done := console.Resynced{
+		Commands: len(plan.Commands), Waiting: plan.Waiting,
+		Events: plan.Entities[mapping.Events], Orders: plan.Entities[mapping.Orders], Refunds: plan.Entities[mapping.Refunds],
+	}
 	if o.DryRun {
 		return done, nil
 	}
@@ -77,6 +81,9 @@ func (c *Console) Replay(ctx context.Context, o console.ReplayOrder) (console.Re
 	done := console.Replayed{Outcomes: map[string]int{}}
 	cfg := c.config()
 	topic, err := cfg.legacyTopic(o.Topic)
+	if err == nil {
+		err = checkReason(o.Reason)
+	}
 	if err != nil {
 		return done, err
 	}

@@ -44,13 +44,75 @@ func (c *Console) mayNotRead(err error) error {
 	if errors.Is(err, kerr.TopicAuthorizationFailed) {
 		return &console.UnavailableError{Text: fmt.Sprintf("the user of this instance may not read topic %s: grant it Read on that topic", c.config().Topics.Quarantine())}
 	}
+	return notNow(err)
+}
+
+// notNow says of brokers that have stopped answering amid a topic that they may answer later.
+func notNow(err error) error {
+	if errors.Is(err, errStalled) {
+		return &console.UnavailableError{Text: err.Error() + ": try again"}
+	}
 	return err
+}
+
+// checkReason refuses a word that is no reason; "" is none.
+func checkReason(reason string) error {
+	if reason == "" || slices.Contains(mapping.QuarantineReasons, mapping.Reason(reason)) {
+		return nil
+	}
+	var words []string
+	for _, r := range mapping.QuarantineReasons {
+		words = append(words, string(r))
+	}
+	return &console.RefusedError{Text: fmt.Sprintf("reason: %s is none: want one of %s", ShownID(reason), strings.Join(words, ", "))}
+}
+
+// mostAsked bounds how many legacy records are read to tell whether they are those of an id.
+const mostAsked = batchRecords
+
+// InQuarantine is the newest record of an event, order or refund that was not replayed. Of those that are there by their
+// place alone it looks at the newest mostAsked.
+func (c *Console) InQuarantine(ctx context.Context, kind, id string) (*console.BadRecord, error) {
+	list, err := c.readQuarantine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var own, unknown []*Quarantined
+	for _, e := range list.Records {
+		switch {
+		case kinds[e.stream] != kind || !e.Replayed.IsZero():
+		case e.Reference:
+			unknown = append(unknown, e)
+		case badRecord(e).ID == id:
+			own = append(own, e)
+		}
+	}
+	if len(own) == 0 {
+		slices.SortFunc(unknown, newestFirst)
+		if unknown, err = c.withIDs(ctx, unknown[:min(len(unknown), mostAsked)]); err != nil {
+			return nil, err
+		}
+		own = slices.DeleteFunc(unknown, func(e *Quarantined) bool { return badRecord(e).ID != id })
+	}
+	if len(own) == 0 {
+		return nil, nil
+	}
+	slices.SortFunc(own, newestFirst)
+	found := badRecord(own[0])
+	return &found, nil
+}
+
+func newestFirst(a, b *Quarantined) int {
+	return cmp.Or(b.Time.Compare(a.Time), cmp.Compare(b.Partition, a.Partition), cmp.Compare(b.Offset, a.Offset))
 }
 
 // Quarantine lists the quarantine topic, the newest first.
 func (c *Console) Quarantine(ctx context.Context, q console.BadQuery) (console.BadList, error) {
 	answer := console.BadList{Records: []console.BadRecord{}, Reasons: map[string]int64{}}
 	topic, err := c.config().legacyTopic(q.Topic)
+	if err == nil {
+		err = checkReason(q.Reason)
+	}
 	if err != nil {
 		return answer, err
 	}
@@ -73,9 +135,7 @@ func (c *Console) Quarantine(ctx context.Context, q console.BadQuery) (console.B
 	for _, e := range chosen {
 		answer.Reasons[ShownID(e.Reason)]++
 	}
-	slices.SortFunc(chosen, func(a, b *Quarantined) int {
-		return cmp.Or(b.Time.Compare(a.Time), cmp.Compare(b.Partition, a.Partition), cmp.Compare(b.Offset, a.Offset))
-	})
+	slices.SortFunc(chosen, newestFirst)
 	answer.Truncated = len(chosen) > q.Limit
 	chosen = chosen[:min(len(chosen), q.Limit)]
 	if q.ID == "" {
@@ -172,7 +232,7 @@ func (c *Console) QuarantineRecord(ctx context.Context, partition int32, offset 
 	return detail, nil
 }
 
-// atPositions finds records by PARTITION/OFFSET, with their ids. All have to be there.
+// atPositions finds records by PARTITION/OFFSET, with their ids. All have to be there, or one that stands for them.
 func (c *Console) atPositions(ctx context.Context, positions []string) ([]*Quarantined, error) {
 	list, err := c.readQuarantine(ctx)
 	if err != nil {
@@ -184,13 +244,18 @@ func (c *Console) atPositions(ctx context.Context, positions []string) ([]*Quara
 	}
 	var found []*Quarantined
 	for _, e := range list.Records {
-		if at := fmt.Sprintf("%d/%d", e.Partition, e.Offset); wanted[at] {
-			found = append(found, e)
+		is := false
+		for _, offset := range append(slices.Clone(e.earlier), e.Offset) {
+			at := fmt.Sprintf("%d/%d", e.Partition, offset)
+			is = is || wanted[at]
 			delete(wanted, at)
+		}
+		if is {
+			found = append(found, e)
 		}
 	}
 	for at := range wanted {
-		return nil, &console.NotFoundError{Text: fmt.Sprintf("quarantine has no record at %s: one that says the same again stands for it, or it was written a moment ago", ShownID(at))}
+		return nil, &console.NotFoundError{Text: fmt.Sprintf("quarantine has no record at %s, or it was written a moment ago", ShownID(at))}
 	}
 	return c.withIDs(ctx, found)
 }

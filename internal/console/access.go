@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -45,7 +46,15 @@ func (v Viewer) May(r Right) bool {
 type Access struct {
 	http     config.HTTP
 	loopback bool
-	url      string // where other instances reach this one; "": nowhere
+	url      string       // where other instances reach this one; "": nowhere
+	log      *slog.Logger // it holds repeats back; nil: none
+}
+
+// unread logs that a token file cannot be read any more: whoever has that token is refused, and cannot tell why.
+func (a *Access) unread(f tokenFile, err error) {
+	if a.log != nil {
+		a.log.Error("console: a token file cannot be read, and who has its token is refused until it can", "right", f.name, "file", f.path, "error", err)
+	}
 }
 
 // leastToken is the least length of a token: shorter ones are guessed.
@@ -164,7 +173,8 @@ func (a *Access) known(is func(token string) bool) (found Viewer, known bool) {
 	for _, f := range a.files() {
 		token, err := readToken(f.path)
 		if err != nil {
-			continue // it was right at the start: whoever changes it now has it right again soon
+			a.unread(f, err) // it was right at the start: whoever changes it now has it right again soon
+			continue
 		}
 		if !is(token) {
 			continue
@@ -192,6 +202,9 @@ func (a *Access) metrics(r *http.Request) *denied {
 	}
 	given, _ := credentials(r.Header.Get("Authorization"), "Bearer")
 	want, err := readToken(a.http.MetricsTokenFile)
+	if err != nil {
+		a.unread(tokenFile{"metrics", a.http.MetricsTokenFile}, err)
+	}
 	got, expected := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(want))
 	if err != nil || subtle.ConstantTimeCompare(got[:], expected[:]) != 1 {
 		return &denied{http.StatusUnauthorized, "want the token of http.metrics_token_file: Authorization: Bearer TOKEN"}

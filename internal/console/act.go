@@ -92,6 +92,13 @@ func (s *Server) replay(ctx context.Context, r *http.Request, _ Viewer) (any, er
 	if o.Reason == "" && o.Topic == "" && len(o.Positions) == 0 {
 		return nil, &RefusedError{"nothing to replay: want reason, topic or positions"}
 	}
+	for i, text := range o.Positions {
+		partition, offset, ok := parsePlace(strings.Cut(text, "/"))
+		if !ok {
+			return nil, &RefusedError{fmt.Sprintf("positions: %q is no place: want PARTITION/OFFSET, such as 3/1041", short(text))}
+		}
+		o.Positions[i] = fmt.Sprintf("%d/%d", partition, offset)
+	}
 	return s.o.Source.Replay(ctx, o)
 }
 

@@ -263,9 +263,14 @@ type ResyncOrder struct {
 }
 
 // Resynced tells what was asked of the partitions.
+// Events, Orders and Refunds are emitted again by that; Waiting of them are held back, and go out later.
 type Resynced struct {
 	Commands int `json:"commands"`
 	Sent     int `json:"sent"`
+	Events   int `json:"events"`
+	Orders   int `json:"orders"`
+	Refunds  int `json:"refunds"`
+	Waiting  int `json:"waiting"`
 }
 
 // Resumed tells since when a topic had been paused.
@@ -295,9 +300,11 @@ type Readiness struct {
 	Restored map[string]float64 `json:"restored,omitempty"`
 }
 
-// Failure is the answer to what could not be done: one line that says what is wrong and what to do.
+// Failure is the answer to what could not be done: one line that says what is wrong and what to do. Quarantine is the position of
+// a record there, when an entity was asked for that is known by it alone.
 type Failure struct {
-	Error string `json:"error"`
+	Error      string `json:"error"`
+	Quarantine string `json:"quarantine,omitempty"`
 }
 
 // Source is what the console needs of an instance. Everything is of this instance alone, but for what lies in Kafka.
@@ -315,7 +322,10 @@ type Source interface {
 	Parked(ctx context.Context, q ParkedQuery) (ParkedList, error)
 	Story(ctx context.Context, q StoryQuery) (Story, error)
 	Quarantine(ctx context.Context, q BadQuery) (BadList, error)
+	// QuarantineRecord is also found where it was before one that says the same stood for it.
 	QuarantineRecord(ctx context.Context, partition int32, offset int64) (BadDetail, error)
+	// InQuarantine is the newest record of an entity there that was not replayed; nil: none that could be told.
+	InQuarantine(ctx context.Context, kind, id string) (*BadRecord, error)
 
 	// Report is the newest of compare run, as JSON and as a page.
 	Report(ctx context.Context) (json.RawMessage, error)
@@ -337,6 +347,16 @@ type Peer struct {
 type NotFoundError struct{ Text string }
 
 func (e *NotFoundError) Error() string { return e.Text }
+
+// InQuarantineError says, after Text, that an entity is known by a record in quarantine alone.
+type InQuarantineError struct {
+	Text string
+	BadRecord
+}
+
+func (e *InQuarantineError) Error() string {
+	return e.Text + "; it is in quarantine, " + e.Position + ", because " + e.Reason + ": " + e.Message
+}
 
 // UnavailableError says that what was asked for cannot be told now, such as while a partition is restored.
 type UnavailableError struct{ Text string }

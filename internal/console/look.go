@@ -69,7 +69,7 @@ func (s *Server) event(w http.ResponseWriter, r *http.Request, v Viewer) error {
 	o, err := s.overviewFor(r.Context(), r, v)
 	var what any = o
 	if err != nil {
-		name, what = "failure", Failure{oneLine(err.Error())}
+		name, what = "failure", Failure{Error: oneLine(err.Error())}
 	}
 	data, err := json.Marshal(what)
 	if err != nil {
@@ -103,11 +103,24 @@ func (s *Server) story(kind string) answerer {
 		}
 		found, err := s.find(ctx, r, q)
 		if err != nil {
-			return nil, err
+			return nil, s.orInQuarantine(ctx, r, q, err)
 		}
 		s.mask(r, v, kind+" "+short(q.ID), found.Fields)
 		return found, nil
 	}
+}
+
+// orInQuarantine is err, and where no instance has seen the entity, that a record of it is in quarantine, if there is one. When
+// that cannot be told, err is all that is known.
+func (s *Server) orInQuarantine(ctx context.Context, r *http.Request, q StoryQuery, err error) error {
+	var missing *NotFoundError
+	if !errors.As(err, &missing) || isForwarded(r) {
+		return err
+	}
+	if bad, known := s.o.Source.InQuarantine(ctx, q.Kind, q.ID); known == nil && bad != nil {
+		return &InQuarantineError{Text: missing.Text, BadRecord: *bad}
+	}
+	return err
 }
 
 // find looks an entity up where it is.
@@ -133,13 +146,19 @@ func (s *Server) quarantine(ctx context.Context, r *http.Request, _ Viewer) (any
 	return s.o.Source.Quarantine(ctx, q)
 }
 
+// parsePlace reads a place in the quarantine topic; complete is false where there was no offset at all.
+func parsePlace(partition, offset string, complete bool) (int32, int64, bool) {
+	p, err1 := strconv.ParseInt(partition, 10, 32)
+	o, err2 := strconv.ParseInt(offset, 10, 64)
+	return int32(p), o, complete && err1 == nil && err2 == nil && p >= 0 && o >= 0
+}
+
 func (s *Server) quarantineRecord(ctx context.Context, r *http.Request, v Viewer) (any, error) {
-	partition, err1 := strconv.ParseInt(r.PathValue("partition"), 10, 32)
-	offset, err2 := strconv.ParseInt(r.PathValue("offset"), 10, 64)
-	if err1 != nil || err2 != nil || partition < 0 || offset < 0 {
+	partition, offset, ok := parsePlace(r.PathValue("partition"), r.PathValue("offset"), true)
+	if !ok {
 		return nil, &RefusedError{"that is no place: want /api/v1/quarantine/PARTITION/OFFSET with two numbers"}
 	}
-	found, err := s.o.Source.QuarantineRecord(ctx, int32(partition), offset)
+	found, err := s.o.Source.QuarantineRecord(ctx, partition, offset)
 	if err != nil {
 		return nil, err
 	}

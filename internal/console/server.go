@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ticketscloud/vibe-bridge/internal/config"
+	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 )
 
 // Options of a server.
@@ -66,6 +67,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{o: o, access: access, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), client: newClient(o.TLS),
 		slots: make(chan struct{}, mostRequests), streams: make(chan struct{}, mostStreams)}
 	s.refused.log = s.log
+	access.log = s.log
 	return s, nil
 }
 
@@ -94,9 +96,11 @@ func (s *Server) Handler() http.Handler {
 	act("/api/v1/topics/{topic}/resume", s.resume)
 	act("/api/v1/quarantine/replay", s.replay)
 
-	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
-		fail(w, http.StatusNotFound, "there is no such path, or not with this method: see docs/http.md")
-	})
+	for _, path := range []string{"/api", "/api/"} { // without the first one it would be led to the second
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			fail(w, http.StatusNotFound, "there is no such path, or not with this method: see docs/http.md")
+		})
+	}
 	return s.guard(mux)
 }
 
@@ -177,12 +181,15 @@ func (s *Server) deny(w http.ResponseWriter, r *http.Request, d *denied) {
 // explain answers a request that failed.
 func (s *Server) explain(w http.ResponseWriter, r *http.Request, err error, limit time.Duration) {
 	var missing *NotFoundError
+	var bad *InQuarantineError
 	var unavailable *UnavailableError
 	var wrong *RefusedError
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &missing):
 		fail(w, http.StatusNotFound, missing.Text)
+	case errors.As(err, &bad):
+		say(w, http.StatusNotFound, Failure{Error: bad.Error(), Quarantine: bad.Position})
 	case errors.As(err, &unavailable):
 		fail(w, http.StatusServiceUnavailable, unavailable.Text)
 	case errors.As(err, &wrong):
@@ -190,6 +197,9 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request, err error, limi
 	case errors.As(err, &large):
 		fail(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the request has more than %d bytes", mostBody))
 	case r.Context().Err() != nil: // nobody listens
+	case kafka.Unreachable(err):
+		s.log.Warn("console: a request failed, as a cluster is out of reach", "path", pathOf(r), "error", err)
+		fail(w, http.StatusServiceUnavailable, "Kafka is out of reach, try again when it is there: "+kafka.Explain(err))
 	case errors.Is(err, context.DeadlineExceeded):
 		fail(w, http.StatusServiceUnavailable, fmt.Sprintf("not done within %s: ask for less, or use the command", limit))
 	default:
@@ -203,7 +213,7 @@ func pathOf(r *http.Request) string { return r.Pattern }
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-func fail(w http.ResponseWriter, status int, text string) { say(w, status, Failure{text}) }
+func fail(w http.ResponseWriter, status int, text string) { say(w, status, Failure{Error: text}) }
 
 func say(w http.ResponseWriter, status int, what any) {
 	var body bytes.Buffer

@@ -9,12 +9,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -31,6 +33,8 @@ type instance struct {
 	notReady  []string
 	acts      chan struct{} // taken by each action; nil: none waits
 	actErr    error
+	away      error // Kafka is; nil: it is there
+	bad       *BadRecord
 
 	mu    sync.Mutex
 	asked []StoryQuery
@@ -82,30 +86,37 @@ func (i *instance) Story(_ context.Context, q StoryQuery) (Story, error) {
 }
 
 func (i *instance) Quarantine(context.Context, BadQuery) (BadList, error) {
-	return BadList{Records: []BadRecord{{Position: "3/1041"}}, Reasons: map[string]int64{"invalid_phone": 1}}, nil
+	return BadList{Records: []BadRecord{{Position: "3/1041"}}, Reasons: map[string]int64{"invalid_phone": 1}}, i.away
 }
 
 func (i *instance) QuarantineRecord(_ context.Context, partition int32, offset int64) (BadDetail, error) {
 	return BadDetail{BadRecord: BadRecord{Position: fmt.Sprintf("%d/%d", partition, offset)},
-		Headers: []Field{{Name: "h", Value: canaryName, Personal: true}}, Fields: []Field{{Name: "phone", Value: canaryPhone, Personal: true}}}, nil
+		Headers: []Field{{Name: "h", Value: canaryName, Personal: true}}, Fields: []Field{{Name: "phone", Value: canaryPhone, Personal: true}}}, i.away
+}
+
+func (i *instance) InQuarantine(_ context.Context, kind, id string) (*BadRecord, error) {
+	if i.bad == nil || kind != KindOrder || i.bad.ID != id {
+		return nil, i.away
+	}
+	return i.bad, i.away
 }
 
 func (i *instance) Report(context.Context) (json.RawMessage, error) {
-	return json.RawMessage(`{"version":1}`), nil
+	return json.RawMessage(`{"version":1}`), i.away
 }
 func (i *instance) ReportPage(context.Context) ([]byte, error) {
-	return []byte("<html>report</html>"), nil
+	return []byte("<html>report</html>"), i.away
 }
 
 func (i *instance) act() error {
 	if i.acts != nil {
 		<-i.acts
 	}
-	return i.actErr
+	return errors.Join(i.actErr, i.away)
 }
 
 func (i *instance) Resync(context.Context, ResyncOrder) (Resynced, error) {
-	return Resynced{3, 3}, i.act()
+	return Resynced{Commands: 3, Sent: 3, Orders: 1, Refunds: 2}, i.act()
 }
 func (i *instance) Resume(context.Context, string) (Resumed, error) {
 	return Resumed{Resumed: true}, i.act()
@@ -315,7 +326,7 @@ func TestActions(t *testing.T) {
 		first <- body
 	}()
 	source.acts <- struct{}{}
-	if body := <-first; body != `{"commands":3,"sent":3}`+"\n" {
+	if body := <-first; body != `{"commands":3,"sent":3,"events":0,"orders":1,"refunds":2,"waiting":0}`+"\n" {
 		t.Errorf("resync: %s", body)
 	}
 	go func() {
@@ -336,7 +347,7 @@ func TestActions(t *testing.T) {
 		t.Errorf("resume: %s", body)
 	}
 	for _, line := range []string{
-		`who="act token" from=127.0.0.1:`, `path="POST /api/v1/resync" what="order 0o dry run" result="{\"commands\":3,\"sent\":3}"`,
+		`who="act token" from=127.0.0.1:`, `path="POST /api/v1/resync" what="order 0o dry run" result="{\"commands\":3,\"sent\":3,`,
 		`msg="console: action failed" who="act token"`, `what=orders_done error="brokers\nare away"`,
 	} {
 		if !strings.Contains(s.log.String(), line) {
@@ -397,12 +408,80 @@ func TestBadRequests(t *testing.T) {
 		{"POST", "/api/v1/resync", `{"all":true}`, 400, "unknown field"},
 		{"POST", "/api/v1/resync", `{}`, 400, "want event, order or since"},
 		{"POST", "/api/v1/resync", `{"event":"0e","since":"2h"}`, 400, "want one of them"},
+		{"POST", "/api/v1/quarantine/replay", `{"positions":["x"]}`, 400, `positions: \"x\" is no place: want PARTITION/OFFSET`},
+		{"POST", "/api/v1/quarantine/replay", `{"positions":["3/1041","3/-1"]}`, 400, "is no place"},
+		{"POST", "/api/v1/quarantine/replay", `{"positions":["3"]}`, 400, "is no place"},
+		{"GET", "/api", "", 404, `{"error":"there is no such path`},
 		{"POST", "/api/v1/quarantine/replay", `{"dry_run":true}`, 400, "want reason, topic or positions"},
 		{"POST", "/api/v1/quarantine/replay", `{"reason":"` + strings.Repeat("x", mostBody) + `"}`, 413, "more than 65536 bytes"},
 	} {
 		answer, body := s.do(c.method, c.path, actToken, c.body)
 		if answer.StatusCode != c.status || !strings.Contains(body, c.says) {
 			t.Errorf("%s %s %.40s: %d %s, want %d and %q", c.method, c.path, c.body, answer.StatusCode, body, c.status, c.says)
+		}
+	}
+}
+
+// While Kafka is away it is said so, and to ask again: nothing of it is an error of the bridge.
+func TestKafkaAway(t *testing.T) {
+	s := serve(t, withTokens(t), &instance{away: fmt.Errorf("read quarantine: %w", &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED})})
+	is503 := func(method, path, body string) {
+		t.Helper()
+		if answer, body := s.do(method, path, actToken, body); answer.StatusCode != 503 || !strings.Contains(body, `{"error":"Kafka is out of reach, try again when it is there: `) {
+			t.Errorf("%s %s: %d %s", method, path, answer.StatusCode, body)
+		}
+	}
+	for _, path := range []string{"/api/v1/quarantine", "/api/v1/quarantine/3/1041", "/api/v1/compare", "/compare/report.html"} {
+		is503("GET", path, "")
+	}
+	for path, body := range acts {
+		is503("POST", path, body)
+	}
+	if answer, body := s.do("GET", "/api/v1/orders/none", viewToken, ""); answer.StatusCode != 404 || !strings.Contains(body, "no instance has seen order none\"") {
+		t.Errorf("without the quarantine: %d %s", answer.StatusCode, body)
+	}
+	if strings.Contains(s.log.String(), "level=ERROR") {
+		t.Errorf("logs %s", s.log)
+	}
+}
+
+// What no instance has seen is looked for in quarantine, and where it is there its place is said.
+func TestStoryOfWhatIsInQuarantine(t *testing.T) {
+	s := serve(t, withTokens(t), &instance{bad: &BadRecord{Position: "3/9", Reason: "invalid_phone", Message: "no possible phone number", ID: "0o"}})
+	for path, want := range map[string]string{
+		"/api/v1/orders/0o":          `{"error":"no instance has seen order 0o; it is in quarantine, 3/9, because invalid_phone: no possible phone number","quarantine":"3/9"}`,
+		"/api/v1/orders/0o?event=0e": `{"error":"no record of it; it is in quarantine, 3/9, because invalid_phone: no possible phone number","quarantine":"3/9"}`,
+		"/api/v1/refunds/0o":         `{"error":"no instance has seen refund 0o"}`,
+		"/api/v1/orders/0x":          `{"error":"no instance has seen order 0x"}`,
+	} {
+		if answer, body := s.do("GET", path, viewToken, ""); answer.StatusCode != 404 || body != want+"\n" {
+			t.Errorf("%s: %d %s, want %s", path, answer.StatusCode, body, want)
+		}
+	}
+}
+
+// Whose token file has gone is refused, and why is in the log, once in a while.
+func TestTokenFileThatIsGoneIsLogged(t *testing.T) {
+	h := withTokens(t)
+	s := serve(t, h, &instance{})
+	for _, file := range []string{h.ViewTokenFile, h.MetricsTokenFile} {
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, token := range map[string]string{"/api/v1/overview": viewToken, "/metrics": metricsToken} {
+		for range 3 {
+			if answer, _ := s.do("GET", path, token, ""); answer.StatusCode != 401 {
+				t.Errorf("%s: %d", path, answer.StatusCode)
+			}
+		}
+	}
+	if answer, _ := s.do("GET", "/api/v1/overview", actToken, ""); answer.StatusCode != 200 {
+		t.Errorf("the other token: %d", answer.StatusCode)
+	}
+	for right, file := range map[string]string{"view": h.ViewTokenFile, "metrics": h.MetricsTokenFile} {
+		if n := strings.Count(s.log.String(), "a token file cannot be read, and who has its token is refused until it can\" right="+right+" file="+file); n != 1 {
+			t.Errorf("%s is named %d times: %s", file, n, s.log)
 		}
 	}
 }

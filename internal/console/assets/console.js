@@ -151,7 +151,7 @@
     },
   };
   class Failure extends Error {
-    constructor(status, text) { super(text); this.status = status; }
+    constructor(status, text, quarantine = '') { super(text); this.status = status; this.quarantine = quarantine; }
   }
   const left = (e) => e.name === 'AbortError';
   async function ask(path, order, signal) {
@@ -167,9 +167,9 @@
     }
     if (answer.ok) return answer;
     const text = await answer.text().catch(() => '');
-    let said = '';
-    try { said = String(JSON.parse(text).error ?? ''); } catch { said = ''; }
-    throw new Failure(answer.status, said || `The instance answers with status ${answer.status}.`);
+    let said = {};
+    try { said = JSON.parse(text) ?? {}; } catch { said = {}; }
+    throw new Failure(answer.status, String(said.error ?? '') || `The instance answers with status ${answer.status}.`, String(said.quarantine ?? ''));
   }
   const get = async (path, signal) => (await ask(path, null, signal)).json();
   const send = async (path, order) => (await ask(path, order)).json();
@@ -342,7 +342,7 @@
     show(at('brand'), h('b', null, 'vibe-bridge'), 'console', now && [
       h('span', { class: 'pill' }, now.deployment), h('span', { class: 'about' }, `edition ${now.edition}, ${now.format}`)]);
     const badge = now && {
-      parked: count(now.parked.reduce((n, p) => n + p.count, 0)), quarantine: count(now.quarantine.reduce((n, q) => n + q.count, 0)),
+      parked: count(now.parked.reduce((n, p) => n + p.count, 0)), // of quarantine only what went there since the start is known here
       compare: now.compare && (now.compare.go ? 'GO' : 'NO-GO'), instances: count(now.instances.length),
     };
     show(at('views'), VIEWS.map(([name, label]) => h('li', { 'data-key': name }, h('a', { href: name === 'overview' ? '#/' : link(name), 'aria-current': route.name === name && (route.parts.length ? 'true' : 'page') },
@@ -745,6 +745,7 @@
     return [h('p', { class: 'back', 'data-key': 'back' }, h('a', { href: link('quarantine') }, 'All of quarantine')),
       loaded(d, (r) => [
         h('section', { class: 'card', 'data-key': 'what' }, h('h2', null, mark('bad', r.reason, 'quarantined')), h('p', { class: 'message' }, r.message),
+          parts.join('/') !== r.position && h('p', { class: 'soft', 'data-key': 'newer' }, `${parts.join('/')} says the same as `, h('a', { href: link('quarantine', ...r.position.split('/')) }, r.position), ', which was written later and stands for it.'),
           h('dl', { class: 'facts' }, [['legacy record', h('code', null, r.source)], ['topic', r.topic], ['found out by', r.stage], ['id', h('code', null, r.id || '–')], ['came', time(r.time)], ['replayed', r.replayed ? time(r.replayed) : 'no']].map(([k, v]) => h('div', null, h('dt', null, k), h('dd', null, v)))),
           may('act') ? h('p', { class: 'does' }, h('button', { type: 'button', 'data-do': 'replay-one', 'data-position': r.position }, 'Replay this record')) : needs('Replaying')),
         h('section', { class: 'card', 'data-key': 'fields' }, h('h2', null, 'Fields'), maskNote(r.fields), fields(r.fields, 'Fields of the record')),
@@ -785,6 +786,8 @@
       const asked = await Promise.allSettled(KINDS.map((kind) => get(`api/v1/${kind}s/${enc(parts[0] ?? '')}`, signal)));
       const found = asked.map((a, i) => [KINDS[i], a]).filter(([, a]) => a.status === 'fulfilled' && a.value.found).map(([kind]) => kind);
       const failed = asked.filter((a) => a.status === 'rejected').map((a) => a.reason).filter((e) => e.status !== 404);
+      const bad = asked.find((a) => a.status === 'rejected' && a.reason.quarantine);
+      if (!found.length && bad) throw bad.reason;
       if (!found.length && failed.length) throw failed[0];
       if (!found.length) throw new Failure(404, `No event, order or refund with the id ${parts[0] ?? ''} is known here.`);
       if (found.length === 1) location.replace(link(found[0], parts[0]));
@@ -904,7 +907,7 @@
   function resync(order, d) {
     begin({
       label: 'Emit again', ...d,
-      plan: async () => { const r = await send('api/v1/resync', { ...order, dry_run: true }); return { can: r.commands > 0, says: [r.commands > 0 ? `This would send ${many(r.commands, 'command')} to the running bridge.` : 'There is nothing to emit.'] }; },
+      plan: async () => { const r = await send('api/v1/resync', { ...order, dry_run: true }); return { can: r.commands > 0, says: [r.commands > 0 ? `This would send ${many(r.commands, 'command')} to the running bridge, to emit again ${many(r.events, 'event')}, ${many(r.orders, 'order')} and ${many(r.refunds, 'refund')}${r.waiting ? `; ${count(r.waiting)} of them ${r.waiting === 1 ? 'is' : 'are'} held back and ${r.waiting === 1 ? 'goes' : 'go'} out later` : ''}.` : 'There is nothing to emit.'] }; },
       run: async () => { const r = await send('api/v1/resync', order); return `${count(r.sent)} of ${many(r.commands, 'command')} sent. ${d.then}`; },
     });
   }
@@ -955,7 +958,7 @@
   function signIn() {
     const e = stream.error, given = kept.get() !== '';
     return [h('section', { class: 'card sign-in', 'data-key': 'sign-in' },
-      h('p', { class: 'why', role: 'alert' }, mark('warn', e.status === 401 ? given ? 'This token is not known.' : 'A token is wanted.' : 'Nothing is shown to you here.', 'lock'), ' ', e.message),
+      h('p', { class: 'why', role: 'alert' }, mark('warn', e.status === 401 ? given ? 'This token is not known.' : 'A token is wanted.' : 'Nothing is shown to you here.', 'lock'), e.status !== 401 && [' ', e.message]),
       e.status === 403 && h('p', { class: 'soft' }, 'Whoever runs the instance decides who may look at it.'), tokenForm('Look'),
       given && h('p', { class: 'does' }, h('button', { type: 'button', 'data-do': 'forget' }, 'Forget the token')),
       h('p', { class: 'soft' }, 'The tokens stand in the files that ', h('code', null, 'http.view_token_file'), ', ', h('code', null, 'http.personal_token_file'), ' and ', h('code', null, 'http.act_token_file'), ' name.'))];
@@ -977,7 +980,7 @@
   // loaded shows what a view has asked for, or why it is not there.
   function loaded(d, of) {
     return [
-      d.error && h('p', { class: 'error', role: 'alert', 'data-key': 'error' }, mark(d.error.status === 404 ? 'note' : 'bad', d.error.status === 404 ? 'Not found.' : 'Not to be had.'), ' ', explain(d.error), ' ', h('button', { type: 'button', 'data-do': 'refresh' }, 'Ask again')),
+      d.error && h('p', { class: 'error', role: 'alert', 'data-key': 'error' }, mark(d.error.status === 404 ? 'note' : 'bad', d.error.status === 404 ? 'Not found.' : 'Not to be had.'), ' ', explain(d.error), d.error.quarantine && [' ', h('a', { href: link('quarantine', ...d.error.quarantine.split('/')) }, 'Show the record in quarantine')], ' ', h('button', { type: 'button', 'data-do': 'refresh' }, 'Ask again')),
       d.data !== null ? of(d.data) : !d.error && h('p', { class: 'loading', role: 'status', 'data-key': 'loading' }, mark('soft', 'Asking…', 'waits'))];
   }
   async function load() {
