@@ -26,9 +26,9 @@ func newCheckCommand(a *app) *cobra.Command {
 		Short: "Look at everything that an instance needs, before one starts",
 		Long: `check looks at the configuration, files of passwords, tokens and certificates, the state folder
 and its disk, every broker, what the bridge's user may do, all topics and their
-settings, the positions of the consumer groups, and clocks. It only reads: no topic
-is created, no group joined, nothing written but a file in state_dir that is removed
-at once. It may be run beside running instances.
+settings, the positions of the consumer groups, paused topics, and clocks. It only
+reads: no topic is created, no group joined, nothing written but a file in state_dir
+that is removed at once. It may be run beside running instances.
 
 Each line is ok, warning or FAILURE, and says what to do. Exit codes: 0 no failure,
 1 warnings (with --strict), 2 failures.`,
