@@ -125,6 +125,10 @@ func (in Instance) start(ctx context.Context, root string, jars Jars, o Options)
 	if len(nodes) == 0 {
 		return nil, fmt.Errorf("start the local Kafka: nothing to keep in %s: start it once without keeping its data", in.Dir)
 	}
+	id, err := nodes[0].clusterID()
+	if err != nil {
+		return nil, err
+	}
 	began := time.Now()
 	exited := make(chan error, len(nodes))
 	var internal, client []string
@@ -138,7 +142,7 @@ func (in Instance) start(ctx context.Context, root string, jars Jars, o Options)
 			return nil, err
 		}
 	}
-	if err := waitReady(ctx, internal, len(internal), exited); err != nil {
+	if err := waitReady(ctx, id, internal, len(internal), exited); err != nil {
 		return nil, err
 	}
 	fmt.Fprintf(o.Log, "Kafka is ready after %.1f s; its logs are in %s\n", time.Since(began).Seconds(), in.Dir)
@@ -177,6 +181,10 @@ func (in Instance) StartNode(ctx context.Context, root string, id int, o Options
 	if err != nil {
 		return err
 	}
+	cluster, err := n.clusterID()
+	if err != nil {
+		return err
+	}
 	exited := make(chan error, 1)
 	if err := n.launch(root, CheckoutJars(root), o, exited); err != nil {
 		return err
@@ -185,7 +193,7 @@ func (in Instance) StartNode(ctx context.Context, root string, id int, o Options
 	if err != nil {
 		return err
 	}
-	return waitReady(ctx, []string{l["INTERNAL"]}, len(nodes), exited)
+	return waitReady(ctx, cluster, []string{l["INTERNAL"]}, len(nodes), exited)
 }
 
 // nodeConfig fills deploy/kafka/server.properties.tmpl.
@@ -365,8 +373,24 @@ func (n node) listeners() (map[string]string, error) {
 	return nil, fmt.Errorf("read the properties of %s: no line listeners=", n.dir)
 }
 
-// waitReady returns when every address serves metadata that lists all nodes.
-func waitReady(ctx context.Context, addrs []string, nodes int, exited <-chan error) error {
+// clusterID is what format has written.
+func (n node) clusterID() (string, error) {
+	path := filepath.Join(n.dir, "data", "meta.properties")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("read the cluster id of %s: %w", n.dir, err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if id, found := strings.CutPrefix(line, "cluster.id="); found {
+			return strings.TrimSpace(id), nil
+		}
+	}
+	return "", fmt.Errorf("read the cluster id of %s: none in %s", n.dir, path)
+}
+
+// waitReady returns when every address serves metadata of the cluster that lists all nodes. A port that was found free
+// may be another cluster's by now, which answers before the node has failed to bind it.
+func waitReady(ctx context.Context, cluster string, addrs []string, nodes int, exited <-chan error) error {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	var last error
@@ -378,22 +402,22 @@ func waitReady(ctx context.Context, addrs []string, nodes int, exited <-chan err
 			return fmt.Errorf("wait for the local Kafka: %w: last answer: %v", context.Cause(ctx), last)
 		case <-tick.C:
 		}
-		if last = ready(ctx, addrs, nodes); last == nil {
+		if last = ready(ctx, cluster, addrs, nodes); last == nil {
 			return nil
 		}
 	}
 }
 
-func ready(ctx context.Context, addrs []string, nodes int) error {
+func ready(ctx context.Context, cluster string, addrs []string, nodes int) error {
 	for _, addr := range addrs {
-		if err := nodeReady(ctx, addr, nodes); err != nil {
+		if err := nodeReady(ctx, cluster, addr, nodes); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func nodeReady(ctx context.Context, addr string, nodes int) error {
+func nodeReady(ctx context.Context, cluster, addr string, nodes int) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.RequestRetries(0))
@@ -404,6 +428,9 @@ func nodeReady(ctx context.Context, addr string, nodes int) error {
 	m, err := kadm.NewClient(cl).BrokerMetadata(ctx)
 	if err != nil {
 		return err
+	}
+	if m.Cluster != cluster {
+		return fmt.Errorf("%s is of another cluster, %s", addr, m.Cluster)
 	}
 	if len(m.Brokers) != nodes {
 		return fmt.Errorf("%s knows %d of %d brokers", addr, len(m.Brokers), nodes)
