@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -96,6 +97,8 @@ var servedByBridge = sync.OnceValues(func() (map[string]bool, error) {
 	defer os.RemoveAll(state)
 	command := exec.Command(bridge, "run", "--source-brokers", "127.0.0.1:1", "--target-brokers", "127.0.0.1:1",
 		"--slim-prefix", "slim-", "--state-dir", state, "--http-listen", "127.0.0.1:0", "--log-format", "json")
+	// What tests are told by the environment is no configuration.
+	command.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "VIBE_BRIDGE_") })
 	log, err := command.StderrPipe()
 	if err != nil {
 		return nil, err
