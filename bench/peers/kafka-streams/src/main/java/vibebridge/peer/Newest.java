@@ -21,7 +21,7 @@ final class Newest<M> implements FixedKeyProcessor<String, Sourced, M> {
     private final String storeName;
     private final Parser<M> parser;
     private FixedKeyProcessorContext<String, M> context;
-    private KeyValueStore<String, byte[]> versions;
+    KeyValueStore<String, byte[]> versions;
 
     Newest(String storeName, Parser<M> parser) {
         this.storeName = storeName;
@@ -36,25 +36,30 @@ final class Newest<M> implements FixedKeyProcessor<String, Sourced, M> {
 
     @Override
     public void process(FixedKeyRecord<String, Sourced> r) {
-        Sourced s = r.value();
+        if (takes(r.key(), r.value())) {
+            context.forward(r.withValue(Protos.parse(parser, r.value().facts())));
+        }
+    }
+
+    boolean takes(String key, Sourced s) {
         long digest = Digest.of(s.facts());
-        byte[] row = versions.get(r.key());
+        byte[] row = versions.get(key);
         if (row != null) {
             ByteBuffer b = ByteBuffer.wrap(row);
             int partition = b.getInt();
             int order = Sourced.compare(s.partition(), s.offset(), s.time(), partition, b.getLong(), b.getLong());
             if (order < 0) {
-                return;
+                return false;
             }
             if (order > 0 && b.getLong() == digest) {
                 if (partition != s.partition()) { // the position matters where partitions compete
-                    put(r.key(), s, digest);
+                    put(key, s, digest);
                 }
-                return;
+                return false;
             }
         }
-        put(r.key(), s, digest);
-        context.forward(r.withValue(Protos.parse(parser, s.facts())));
+        put(key, s, digest);
+        return true;
     }
 
     private void put(String key, Sourced s, long digest) {

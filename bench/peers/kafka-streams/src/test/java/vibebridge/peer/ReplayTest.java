@@ -11,6 +11,7 @@ import org.apache.kafka.streams.state.KeyValueStore;
 import org.apache.kafka.streams.state.Stores;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import vibebridge.peer.proto.Order;
 import vibebridge.peer.proto.StoredEvent;
 
 /**
@@ -55,7 +56,13 @@ class ReplayTest {
     }
 
     private List<String> order(long offset, long legacyOffset, String id) {
-        byte[] facts = ((Intake.Facts) Intake.order(Samples.order(id).build().toByteArray())).message().toByteArray();
+        return order(offset, legacyOffset, id, "ann@example.com");
+    }
+
+    private List<String> order(long offset, long legacyOffset, String id, String email) {
+        Order.Builder o = Samples.order(id);
+        o.getSettingsBuilder().getCustomerBuilder().setEmail(email);
+        byte[] facts = ((Intake.Facts) Intake.order(o.build().toByteArray())).message().toByteArray();
         return input("orders", offset, "E1", new Gate.Arrived(new Sourced(0, legacyOffset, 0, facts)));
     }
 
@@ -95,6 +102,7 @@ class ReplayTest {
         published(0);
         event(1, "Show");
         assertEquals(List.of("slim-orders O1"), order(2, 9, "O1"));
-        assertEquals(List.of(), order(3, 8, "O1"));
+        assertEquals(List.of(), order(3, 8, "O1", "bob@example.com"));
+        assertEquals(List.of("slim-orders O1"), order(4, 10, "O1", "bob@example.com"));
     }
 }
