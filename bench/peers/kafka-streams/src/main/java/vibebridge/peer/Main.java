@@ -131,6 +131,8 @@ public final class Main {
         p.put(StreamsConfig.TOPOLOGY_OPTIMIZATION_CONFIG, StreamsConfig.REUSE_KTABLE_SOURCE_TOPICS);
         // A record without a valid time must not stop the stream.
         p.put(StreamsConfig.DEFAULT_TIMESTAMP_EXTRACTOR_CLASS_CONFIG, UsePartitionTimeOnInvalidTimestamp.class);
+        // Nothing here needs the inputs of a task to be read in the order of their times.
+        p.put(StreamsConfig.MAX_TASK_IDLE_MS_CONFIG, StreamsConfig.MAX_TASK_IDLE_MS_DISABLED);
         String commit = o.get("commit-interval-ms");
         p.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, commit.isEmpty() ? (exactlyOnce ? 100 : 1000) : o.number("commit-interval-ms"));
         p.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 32L << 20);
