@@ -1,5 +1,6 @@
 package vibebridge.peer;
 
+import com.google.protobuf.ByteString;
 import java.time.Duration;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -128,7 +129,7 @@ final class Gate implements Processor<String, Gate.Input, String, byte[]> {
     private void endHold(String id, EventRow row) {
         if (row.holdUntil != 0) {
             row.holdUntil = 0;
-            row.held = com.google.protobuf.ByteString.EMPTY;
+            row.held = ByteString.EMPTY;
             holds.delete("e" + id);
         }
     }

@@ -13,6 +13,7 @@ import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.producer.ProducerConfig;
+import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.config.TopicConfig;
 import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
@@ -73,7 +74,7 @@ public final class Main {
 
     /** Exceptions of Kafka's clients carry no content; those of our own code and of parsers might. */
     private static boolean isOurs(Throwable e) {
-        return !(e instanceof org.apache.kafka.common.KafkaException);
+        return !(e instanceof KafkaException);
     }
 
     private static Settings settings(Options o) throws Exception {

@@ -1,5 +1,6 @@
 package vibebridge.peer;
 
+import com.google.protobuf.MessageLite;
 import com.google.protobuf.Parser;
 import java.util.Properties;
 import org.apache.kafka.common.serialization.Serde;
@@ -95,7 +96,7 @@ final class PeerTopology {
     }
 
     /** The table of what the newest versions say. Only what is news gets into it. */
-    private <M extends com.google.protobuf.MessageLite> KTable<String, M> newest(
+    private <M extends MessageLite> KTable<String, M> newest(
             String name, KStream<String, Sourced> versions, Parser<M> parser) {
         String store = name + "-versions";
         store(store, BYTES, true);

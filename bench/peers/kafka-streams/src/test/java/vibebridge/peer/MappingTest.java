@@ -38,11 +38,11 @@ class MappingTest {
 
     @Test
     void eventAlone() {
-        Event.Builder e = Samples.event("E1").setMeta("G").setVenue("v2").setCategory("c2").setDescription("a \"quoted\" <b>\u2028 Ж")
+        Event.Builder e = Samples.event("E1").setMeta("G").setVenue("v2").setCategory("c2").setDescription("a \"quoted\" <b> Ж 🎭")
                 .setMedia(Event.Media.newBuilder().setCoverSmall("small").setCoverOriginal("original"))
                 .setLifetime(Lifetime.newBuilder().setFinish(Samples.at(2000)));
         assertEquals("{\"id\":\"E1\",\"group_id\":\"G\",\"name\":\"Show\",\"category\":\"develpoment\",\"start_at\":2000,\"finish_at\":2000,"
-                + "\"media\":\"original\",\"description\":\"a \\\"quoted\\\" <b>\u2028 Ж\",\"venue\":{\"id\":\"v2\",\"name\":\"Nowhere\"}}", event(e, null));
+                + "\"media\":\"original\",\"description\":\"a \\\"quoted\\\" <b> Ж 🎭\",\"venue\":{\"id\":\"v2\",\"name\":\"Nowhere\"}}", event(e, null));
         assertEquals("{\"id\":\"E1\",\"name\":\"Show\",\"category\":\"other\",\"start_at\":1000,\"finish_at\":2000}",
                 event(Samples.event("E1").setCategory("c3").setVenue("unknown"), null));
     }

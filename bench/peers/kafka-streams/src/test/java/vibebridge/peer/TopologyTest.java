@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.protobuf.MessageLite;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -30,7 +31,7 @@ import vibebridge.peer.proto.Order;
 /** Parking, release and re-emission, in one thread. */
 class TopologyTest {
     @TempDir
-    java.nio.file.Path state;
+    Path state;
 
     private TopologyTestDriver driver;
     private TestOutputTopic<String, byte[]> events;
