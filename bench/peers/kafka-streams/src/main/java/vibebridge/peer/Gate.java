@@ -72,6 +72,8 @@ final class Gate implements Processor<String, Gate.Input, String, byte[]> {
     @Override
     public void init(ProcessorContext<String, byte[]> context) {
         this.context = context;
+        cache.clear(); // after an aborted transaction a task begins anew with the same processor
+        ended.clear();
         eventRows = context.getStateStore(EVENT_ROWS);
         orderRows = context.getStateStore(ORDER_ROWS);
         holds = context.getStateStore(HOLDS);
@@ -109,6 +111,7 @@ final class Gate implements Processor<String, Gate.Input, String, byte[]> {
             if (partner != null) {
                 endHold(id, row);
             }
+            row.held = ByteString.EMPTY; // older now
             send(id, e, partner, row, cause.offset(), time);
         }
         put(id, row);
@@ -129,7 +132,6 @@ final class Gate implements Processor<String, Gate.Input, String, byte[]> {
     private void endHold(String id, EventRow row) {
         if (row.holdUntil != 0) {
             row.holdUntil = 0;
-            row.held = ByteString.EMPTY;
             holds.delete("e" + id);
         }
     }
@@ -250,7 +252,8 @@ final class Gate implements Processor<String, Gate.Input, String, byte[]> {
         }
         OrderRow row = orderRows.get(key);
         EventRow e = row == null ? null : row(key.substring(0, key.indexOf(SEPARATOR)));
-        if (e != null && row.holdUntil == deadline && decide(key, row, e, new Cause(Cause.HOLD, deadline), now)) {
+        if (e != null && e.published && e.known && row.holdUntil == deadline
+                && decide(key, row, e, new Cause(Cause.HOLD, deadline), now)) {
             orderRows.put(key, row);
         }
     }

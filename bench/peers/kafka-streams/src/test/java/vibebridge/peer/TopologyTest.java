@@ -162,6 +162,19 @@ class TopologyTest {
     }
 
     @Test
+    void theEndOfAHoldDoesNotBringBackAnOlderVersion() {
+        driver.advanceWallClockTime(Duration.ofSeconds(1)); // holds are looked for every 5 s, and this one ends between two looks
+        pipe("events", Samples.event("E1").setName("Old"));
+        driver.advanceWallClockTime(Duration.ofSeconds(599));
+        assertEquals(List.of(), keys(events));
+        driver.advanceWallClockTime(Duration.ofSeconds(2));
+        pipe("events", Samples.event("E1").setName("New"));
+        assertTrue(value(events).contains("New"));
+        driver.advanceWallClockTime(Duration.ofSeconds(20));
+        assertEquals(List.of(), keys(events));
+    }
+
+    @Test
     void anEventMovesToAnotherPartner() {
         season();
         pipe("partners", Samples.partner("P2").setCurrency("usd"));
