@@ -18,6 +18,7 @@ import (
 
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/localkafka"
+	"github.com/ticketscloud/vibe-bridge/internal/process"
 	"github.com/ticketscloud/vibe-bridge/internal/season"
 	"github.com/ticketscloud/vibe-bridge/mapping"
 	"github.com/ticketscloud/vibe-bridge/processors"
@@ -76,7 +77,7 @@ type parkRun struct {
 	admin  *kadm.Client
 	admins kafka.Admins
 	load   *writer
-	bridge *process
+	bridge *process.Process
 	f      figures
 }
 
@@ -124,7 +125,7 @@ func (r *parkRun) whole(ctx context.Context) error {
 		cancel()
 		if err != nil {
 			if r.bridge != nil {
-				r.bridge.kill()
+				r.bridge.Kill()
 			}
 			return fmt.Errorf("%s: %w", part.name, err)
 		}
@@ -196,7 +197,7 @@ func (r *parkRun) untilParked(ctx context.Context) error {
 	defer log.Close()
 	cmd := exec.Command(r.binary, "run", "--config", r.configPath())
 	cmd.Stdout, cmd.Stderr = log, log
-	if r.bridge, err = start(cmd); err != nil {
+	if r.bridge, err = process.Start(cmd); err != nil {
 		return err
 	}
 	began := time.Now()
@@ -205,8 +206,8 @@ func (r *parkRun) untilParked(ctx context.Context) error {
 		return fmt.Sprintf("read %d of %d legacy records (%.0f/s)", read, r.load.written, float64(read)/time.Since(began).Seconds())
 	})
 	r.f.Legacy, r.f.ParkSeconds = r.load.written, seconds(time.Since(began))
-	r.f.ParkedMiB, r.f.ParkedPeakMiB = r.bridge.memory()
-	r.f.StateMiB = folderMiB(r.statePath())
+	r.f.ParkedMiB, r.f.ParkedPeakMiB = r.bridge.Memory()
+	r.f.StateMiB = process.FolderMiB(r.statePath())
 	return err
 }
 
@@ -235,8 +236,8 @@ func (r *parkRun) untilQuiet(ctx context.Context, line func(processors.Lag) stri
 		}
 		if last = lag; time.Since(told) >= lineEvery {
 			told = time.Now()
-			now, peak := r.bridge.memory()
-			r.note("%s; on the way %d; memory %.0f MiB, at most %.0f; state %.0f MiB", line(lag), lag.Records, now, peak, folderMiB(r.statePath()))
+			now, peak := r.bridge.Memory()
+			r.note("%s; on the way %d; memory %.0f MiB, at most %.0f; state %.0f MiB", line(lag), lag.Records, now, peak, process.FolderMiB(r.statePath()))
 		}
 		if !r.wait(ctx) {
 			return errors.Join(context.Cause(ctx), r.ended())
@@ -247,7 +248,7 @@ func (r *parkRun) untilQuiet(ctx context.Context, line func(processors.Lag) stri
 // wait waits for the next look. It is false when there will be none.
 func (r *parkRun) wait(ctx context.Context) bool {
 	select {
-	case <-r.bridge.done:
+	case <-r.bridge.Done():
 		return false
 	default:
 		return pause(ctx, pollEvery)
@@ -257,8 +258,8 @@ func (r *parkRun) wait(ctx context.Context) bool {
 // ended tells of a bridge that does not run any more.
 func (r *parkRun) ended() error {
 	select {
-	case <-r.bridge.done:
-		return fmt.Errorf("the bridge ended with %s: %s", r.bridge.cmd.ProcessState, lastLine(r.logPath()))
+	case <-r.bridge.Done():
+		return fmt.Errorf("the bridge ended with %s: %s", r.bridge.State(), process.LastLine(r.logPath()))
 	default:
 		return nil
 	}
@@ -318,8 +319,8 @@ func (r *parkRun) untilReleased(ctx context.Context) error {
 		}
 		if since := time.Since(told); since >= lineEvery {
 			rate := float64(n-before) / since.Seconds()
-			now, peak := r.bridge.memory()
-			r.note("released %d of %d (%.0f/s); %s left; memory %.0f MiB, at most %.0f; state %.0f MiB", n, r.orders, rate, eta(r.orders-n, rate), now, peak, folderMiB(r.statePath()))
+			now, peak := r.bridge.Memory()
+			r.note("released %d of %d (%.0f/s); %s left; memory %.0f MiB, at most %.0f; state %.0f MiB", n, r.orders, rate, eta(r.orders-n, rate), now, peak, process.FolderMiB(r.statePath()))
 			told, before = time.Now(), n
 		}
 		if !r.wait(ctx) {
@@ -340,11 +341,11 @@ func eta(left int, rate float64) string {
 }
 
 func (r *parkRun) endBridge(ctx context.Context) error {
-	err := r.bridge.end(ctx)
-	_, r.f.PeakMiB = r.bridge.memory()
-	r.f.CPUSeconds = seconds(r.bridge.cpu())
+	err := r.bridge.End(ctx)
+	_, r.f.PeakMiB = r.bridge.Memory()
+	r.f.CPUSeconds = seconds(r.bridge.CPU())
 	if err != nil {
-		return fmt.Errorf("%w: %s", err, lastLine(r.logPath()))
+		return fmt.Errorf("%w: %s", err, process.LastLine(r.logPath()))
 	}
 	return nil
 }
@@ -354,23 +355,23 @@ func (r *parkRun) verify(ctx context.Context) error {
 	cmd := exec.Command(r.binary, "verify", "--json", "--config", r.configPath(), "--examples", "5")
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	began := time.Now()
-	p, err := start(cmd)
+	p, err := process.Start(cmd)
 	if err != nil {
 		return err
 	}
 	select {
-	case <-p.done:
+	case <-p.Done():
 	case <-ctx.Done():
-		p.kill()
+		p.Kill()
 	}
 	r.f.VerifySeconds = seconds(time.Since(began))
-	_, r.f.VerifyPeakMiB = p.memory()
+	_, r.f.VerifyPeakMiB = p.Memory()
 	if err := os.WriteFile(filepath.Join(r.dir, "verify.json"), stdout.Bytes(), 0o644); err != nil {
 		return err
 	}
 	var report verify.Report
-	if err := json.Unmarshal(stdout.Bytes(), &report); err != nil || !p.cmd.ProcessState.Success() {
-		return fmt.Errorf("%s: %s", p.cmd.ProcessState, strings.TrimSpace(stderr.String()))
+	if err := json.Unmarshal(stdout.Bytes(), &report); err != nil || !p.State().Success() {
+		return fmt.Errorf("%s: %s", p.State(), strings.TrimSpace(stderr.String()))
 	}
 	r.f.Ordered = report.Ordering.Checked
 	if want := r.orders + r.f.Refunds; !report.Clean || !report.Ordering.Comparable || r.f.Ordered < want {
@@ -380,3 +381,15 @@ func (r *parkRun) verify(ctx context.Context) error {
 }
 
 func seconds(d time.Duration) float64 { return d.Round(100 * time.Millisecond).Seconds() }
+
+// pause is false when ctx ends before the time is over.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

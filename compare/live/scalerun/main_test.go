@@ -26,15 +26,3 @@ func TestMetric(t *testing.T) {
 		}
 	}
 }
-
-func TestProcessorTime(t *testing.T) {
-	stat := "7 (a (name) b) S 1 7 7 0 -1 4194560 1 2 3 4 150 50 0 0 20 0 1 0 0"
-	if got, err := processorTimeIn(stat); err != nil || got != 2 {
-		t.Errorf("%v, %v, want 2", got, err)
-	}
-	for _, short := range []string{"", "7 (x) S 1"} {
-		if got, err := processorTimeIn(short); err == nil {
-			t.Errorf("%q: %v", short, got)
-		}
-	}
-}

@@ -22,6 +22,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 
 	"github.com/ticketscloud/vibe-bridge/compare"
+	"github.com/ticketscloud/vibe-bridge/internal/process"
 )
 
 // instance is a process of the comparison.
@@ -97,7 +98,7 @@ func (b *bench) measure(ctx context.Context, n int) (f *figures, err error) {
 	if err != nil {
 		return nil, err
 	}
-	brokerBefore, err := processorTime(broker)
+	brokerBefore, err := cpuSeconds(broker)
 	if err != nil {
 		return nil, err
 	}
@@ -126,13 +127,13 @@ func (b *bench) measure(ctx context.Context, n int) (f *figures, err error) {
 	}
 	f.taken = time.Since(began).Seconds()
 	for _, in := range all {
-		used, err := processorTime(in.cmd.Process.Pid)
+		used, err := cpuSeconds(in.cmd.Process.Pid)
 		if err != nil {
 			return nil, err
 		}
 		f.cpu += used
 	}
-	brokerNow, err := processorTime(broker)
+	brokerNow, err := cpuSeconds(broker)
 	if err != nil {
 		return nil, err
 	}
@@ -213,24 +214,10 @@ func metric(text, name string) float64 {
 	return v
 }
 
-// processorTime is what a process has used, in seconds.
-func processorTime(pid int) (float64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, err
-	}
-	return processorTimeIn(string(text))
-}
-
-func processorTimeIn(stat string) (float64, error) {
-	const ticks = 100 // a second, as Linux tells programs on all architectures that Go knows
-	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
-	if len(fields) < 13 {
-		return 0, errors.New("no processor time in /proc/PID/stat")
-	}
-	user, err1 := strconv.ParseFloat(fields[11], 64)
-	system, err2 := strconv.ParseFloat(fields[12], 64)
-	return (user + system) / ticks, errors.Join(err1, err2)
+// cpuSeconds is the processor time that a process has used.
+func cpuSeconds(pid int) (float64, error) {
+	used, err := process.CPUOf(pid)
+	return used.Seconds(), err
 }
 
 // topicsMiB is the size on the broker's disk of the topics that begin so.

@@ -1,4 +1,7 @@
-package main
+// Package process runs a program as a child and measures what it takes: memory while it runs, processor time.
+//
+// What belongs here: starting, measuring and ending a process of one's own. What does not: what the process is.
+package process
 
 import (
 	"bytes"
@@ -16,8 +19,8 @@ import (
 	"time"
 )
 
-// process is a child, whose memory is looked at while it runs.
-type process struct {
+// Process is a child, whose memory is looked at while it runs. It ends with this process (on Linux).
+type Process struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended
 
@@ -25,9 +28,9 @@ type process struct {
 	now, peak float64 // resident memory, MiB
 }
 
-// start starts a command with its output in a file or buffer, and samples its memory until it ends.
-func start(cmd *exec.Cmd) (*process, error) {
-	p := &process{cmd: cmd, done: make(chan struct{})}
+// Start starts a command with its output in a file or buffer, and samples its memory until it ends.
+func Start(cmd *exec.Cmd) (*Process, error) {
+	p := &Process{cmd: cmd, done: make(chan struct{})}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this program alone
 	endWithParent(cmd.SysProcAttr)
 	if err := cmd.Start(); err != nil {
@@ -41,7 +44,7 @@ func start(cmd *exec.Cmd) (*process, error) {
 	return p, nil
 }
 
-func (p *process) sample() {
+func (p *Process) sample() {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -59,12 +62,21 @@ func (p *process) sample() {
 	}
 }
 
-// memory is the resident memory now, and its peak so far, in MiB.
-func (p *process) memory() (now, peak float64) {
+// Memory is the resident memory now, and its peak so far, in MiB.
+func (p *Process) Memory() (now, peak float64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.now, p.peak
 }
+
+// Done is closed when the process has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// PID is the id of the process.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// State is how the process ended, nil before it has.
+func (p *Process) State() *os.ProcessState { return p.cmd.ProcessState }
 
 // residentMemory reads VmRSS and VmHWM.
 func residentMemory(pid int) (now, peak float64, err error) {
@@ -88,13 +100,13 @@ func residentMemory(pid int) (now, peak float64, err error) {
 	return now, peak, nil
 }
 
-// cpu is the processor time of a process that has ended.
-func (p *process) cpu() time.Duration {
+// CPU is the processor time of a process that has ended.
+func (p *Process) CPU() time.Duration {
 	return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
 }
 
-// end asks the process to end, and waits for it.
-func (p *process) end(ctx context.Context) error {
+// End asks the process to end, and waits for it.
+func (p *Process) End(ctx context.Context) error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
@@ -110,14 +122,14 @@ func (p *process) end(ctx context.Context) error {
 	return nil
 }
 
-// kill ends the process if it still runs.
-func (p *process) kill() {
+// Kill ends the process if it still runs.
+func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill() // it may have ended
 	<-p.done
 }
 
-// folderMiB is the size of all files below a folder, of which some may be removed meanwhile.
-func folderMiB(dir string) float64 {
+// FolderMiB is the size of all files below a folder, of which some may be removed meanwhile.
+func FolderMiB(dir string) float64 {
 	var sum int64
 	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -131,8 +143,8 @@ func folderMiB(dir string) float64 {
 	return float64(sum) / (1 << 20)
 }
 
-// lastLine is the last one of a file.
-func lastLine(path string) string {
+// LastLine is the last one of a file.
+func LastLine(path string) string {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return err.Error()
@@ -141,14 +153,22 @@ func lastLine(path string) string {
 	return string(lines[len(lines)-1])
 }
 
-// pause is false when ctx ends before the time is over.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
+// CPUOf is the processor time that a process has used so far, wherever it comes from (on Linux).
+func CPUOf(pid int) (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
 	}
+	return cpuIn(string(text))
+}
+
+func cpuIn(stat string) (time.Duration, error) {
+	const tick = time.Second / 100 // as Linux tells programs on all architectures that Go knows
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 13 {
+		return 0, errors.New("no processor time in /proc/PID/stat")
+	}
+	user, err1 := strconv.ParseInt(fields[11], 10, 64)
+	system, err2 := strconv.ParseInt(fields[12], 10, 64)
+	return time.Duration(user+system) * tick, errors.Join(err1, err2)
 }
