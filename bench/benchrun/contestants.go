@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+
+	"github.com/ticketscloud/vibe-bridge/internal/season"
+)
+
+// contestant is somebody who drains the legacy topics.
+type contestant struct {
+	name, about string
+	// whole says that it does the whole job: what it leaves is verified.
+	whole bool
+	// ends says that it ends by itself when everything is drained.
+	ends    bool
+	prepare func(context.Context, *bench) error // before anything is measured; nil: nothing to do
+	command func(*bench, *place) []string
+}
+
+// place is what a contestant of a round has for itself.
+type place struct {
+	name   string // of its deployment: consumer groups and internal topics begin with it
+	prefix string // of its slim topics
+	dir    string
+}
+
+func (p *place) state() string { return filepath.Join(p.dir, "state") }
+func (p *place) log() string   { return filepath.Join(p.dir, "log") }
+
+var contestants = []contestant{
+	{
+		name: "franz", about: "franz-go reads as much and writes as much, with no work in between: the floor", ends: true,
+		command: func(b *bench, p *place) []string { return b.floor("franz", p) },
+	},
+	{
+		name: "sarama", about: "the same with sarama, the client of Goka, configured as the bridge has it", ends: true,
+		command: func(b *bench, p *place) []string { return b.floor("sarama", p) },
+	},
+	{
+		name: "bridge", about: "vibe-bridge, with its defaults", whole: true,
+		command: func(b *bench, p *place) []string {
+			return []string{b.program("vibe-bridge"), "run", "--config", b.configFile(p.name)}
+		},
+	},
+	{
+		name: "kafka-streams", about: "the same job with Kafka Streams, at least once", whole: true,
+		prepare: buildStreams,
+		command: func(b *bench, p *place) []string { return b.streams(p, "at_least_once") },
+	},
+	{
+		name: "kafka-streams-eos", about: "the same with exactly_once_v2", whole: true,
+		prepare: buildStreams,
+		command: func(b *bench, p *place) []string { return b.streams(p, "exactly_once_v2") },
+	},
+}
+
+func contestantNames() (all []string) {
+	for _, c := range contestants {
+		all = append(all, c.name)
+	}
+	return all
+}
+
+func named(name string) contestant {
+	return contestants[slices.IndexFunc(contestants, func(c contestant) bool { return c.name == name })]
+}
+
+// floor moves as many records of as many bytes as the bridge writes.
+func (b *bench) floor(client string, p *place) []string {
+	args := []string{b.program("floor"), "-brokers", b.addr, "-client", client, season.TopicPartners}
+	for _, topic := range []string{season.TopicEvents, season.TopicOrders, season.TopicRefunds} {
+		s := b.shape.Slim[topic]
+		args = append(args, fmt.Sprintf("%s=%s:%d:%g", topic, p.prefix+slimOf[topic], s.Bytes, s.Of))
+	}
+	return args
+}
+
+var slimOf = map[string]string{season.TopicEvents: "events", season.TopicOrders: "orders", season.TopicRefunds: "refunds"}
+
+const streamsFolder = "bench/peers/kafka-streams"
+
+func (b *bench) streamsJar() string {
+	return filepath.Join(b.root, streamsFolder, "target", "kafka-streams-peer.jar")
+}
+
+func buildStreams(ctx context.Context, b *bench) error {
+	if _, err := os.Stat(b.streamsJar()); err == nil {
+		return nil
+	}
+	b.say("building the peer of Kafka Streams (the first time takes minutes)")
+	return b.command(ctx, filepath.Join(b.root, streamsFolder, "build"))
+}
+
+// streamsHeap bounds the JVM: without it, it takes what the machine has before it collects anything.
+const streamsHeap = "-Xmx1g"
+
+func (b *bench) streams(p *place, guarantee string) []string {
+	return []string{
+		"java", streamsHeap, "-jar", b.streamsJar(), "--bootstrap", b.addr, "--application-id", p.name,
+		"--partners", season.TopicPartners, "--events", season.TopicEvents, "--orders", season.TopicOrders, "--refunds", season.TopicRefunds,
+		"--slim-prefix", p.prefix, "--partitions", fmt.Sprint(b.partitions), "--state-dir", p.state(), "--directory", b.directory(),
+		"--guarantee", guarantee, "--threads", "2",
+	}
+}
+
+func (b *bench) directory() string             { return filepath.Join(b.dir, "directory.json") }
+func (b *bench) configFile(name string) string { return filepath.Join(b.dir, name+".yaml") }
+
+// configure writes the configuration of a deployment.
+func (b *bench) configure(name, prefix string) error {
+	text := fmt.Sprintf(`name: %s
+source: {brokers: [%q]}
+target: {brokers: [%q]}
+topics: {partners: %s, events: %s, orders: %s, refunds: %s}
+slim: {prefix: %q, partitions: 1}
+partitions: %d
+replication: 1
+min_insync: 1
+directory_file: %q
+state_dir: %q
+http: {listen: "127.0.0.1:0"}
+`, name, b.addr, b.addr, season.TopicPartners, season.TopicEvents, season.TopicOrders, season.TopicRefunds, prefix, b.partitions,
+		b.directory(), filepath.Join(b.dir, name, "state"))
+	return os.WriteFile(b.configFile(name), []byte(text), 0o600)
+}
+
+func (b *bench) start(c contestant, p *place) (*exec.Cmd, *os.File, error) {
+	log, err := os.Create(p.log())
+	if err != nil {
+		return nil, nil, err
+	}
+	args := c.command(b, p)
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, log, log
+	return cmd, log, nil
+}

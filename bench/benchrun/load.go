@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"github.com/ticketscloud/vibe-bridge/directory"
+	"github.com/ticketscloud/vibe-bridge/internal/dryrun"
+	"github.com/ticketscloud/vibe-bridge/internal/recordfile"
+	"github.com/ticketscloud/vibe-bridge/internal/season"
+	"github.com/ticketscloud/vibe-bridge/mapping"
+	"github.com/ticketscloud/vibe-bridge/slim"
+)
+
+var legacyTopics = []string{season.TopicPartners, season.TopicEvents, season.TopicOrders, season.TopicRefunds}
+
+// load writes the season into the legacy topics, and counts what is there.
+func (b *bench) load(ctx context.Context) error {
+	if err := b.configure("load", "slim-load-"); err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := b.command(ctx, b.program("vibe-bridge"), "generate", "--config", b.configFile("load"), "--orders", fmt.Sprint(b.orders),
+		"--seed", fmt.Sprint(b.seed), "--partitions", fmt.Sprint(b.partitions), "--directory-out", b.directory()); err != nil {
+		return err
+	}
+	ends, err := b.admin.ListEndOffsets(ctx, legacyTopics...)
+	if err != nil {
+		return err
+	}
+	ends.Each(func(o kadm.ListedOffset) { b.loaded += o.Offset })
+	if b.shape, err = shapeOf(season.Config{Orders: min(b.orders, sampleOrders), Seed: b.seed}); err != nil {
+		return err
+	}
+	b.bytes = int64(float64(b.loaded) * b.shape.LegacyBytes)
+	b.say("loaded %d legacy records of %.0f bytes in %.0fs", b.loaded, b.shape.LegacyBytes, time.Since(began).Seconds())
+	return nil
+}
+
+// sampleOrders is the size of the season by which the shape of slim records is found.
+const sampleOrders = 20_000
+
+// shape is what the slim topics hold of a season, on an average.
+type shape struct {
+	LegacyBytes float64          `json:"legacy_bytes"` // of a legacy value, of any topic
+	Slim        map[string]share `json:"slim"`         // by legacy topic
+}
+
+// share is how many of a topic's records have a slim record sent, and how large its value is.
+type share struct {
+	Of    float64 `json:"share"`
+	Bytes int     `json:"bytes"`
+}
+
+// shapeOf maps a season with no broker.
+func shapeOf(c season.Config) (shape, error) {
+	d, err := directory.Parse(season.Directory(c), nil)
+	if err != nil {
+		return shape{}, err
+	}
+	moscow, err := time.LoadLocation("Europe/Moscow")
+	if err != nil {
+		return shape{}, err
+	}
+	from := map[string]string{"events": season.TopicEvents, "orders": season.TopicOrders, "refunds": season.TopicRefunds}
+	var sent, sentBytes, read = map[string]int{}, map[string]int{}, map[string]int{}
+	engine, err := dryrun.New(dryrun.Config{
+		Rules: &mapping.Rules{
+			Encoding: slim.Encoding{Edition: slim.Edition1, Format: slim.JSON}, Directory: d, DefaultLocation: moscow,
+			MaxRecordBytes: mapping.DefaultMaxRecordBytes,
+		},
+		ApplicationID: slim.DefaultApplicationID, SourceHeader: true,
+	}, func(r recordfile.Record) error {
+		if topic := from[r.Topic]; topic != "" {
+			sent[topic]++
+			sentBytes[topic] += len(r.Value)
+		}
+		return nil
+	})
+	if err != nil {
+		return shape{}, err
+	}
+	bytes, all := 0, 0
+	for r := range season.Generate(c) {
+		read[r.Topic]++
+		bytes += len(r.Value)
+		all++
+		if err := engine.Process(recordfile.Record{Topic: r.Topic, Key: r.Key, Value: r.Value, Timestamp: r.Time.UnixMilli()}); err != nil {
+			return shape{}, err
+		}
+	}
+	s := shape{LegacyBytes: float64(bytes) / float64(all), Slim: map[string]share{}}
+	for topic, n := range sent {
+		s.Slim[topic] = share{Of: min(1, float64(n)/float64(read[topic])), Bytes: sentBytes[topic] / n}
+	}
+	return s, nil
+}

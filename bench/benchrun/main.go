@@ -1,0 +1,191 @@
+// Command benchrun measures how fast contestants drain a season from the legacy topics into slim ones, on a real Apache
+// Kafka of its own. It is what `make bench` and `make bench-quick` run.
+//
+//	benchrun [-orders 1000000] [-rounds 3] [-contestants franz,sarama,bridge,kafka-streams] [-seed 1] [-partitions 4]
+//	         [-limit 6h] [-dir build/bench]
+//
+//	load the season ──▶ round 0: each contestant once (thrown away) ──▶ round 1 … ──▶ medians, ratios, plot
+//
+// Each contestant starts with new topics, groups and state. What does the whole job is verified after each round, and a
+// round that is not clean fails the run. Figures of one run may be compared with one another, and with nothing else.
+// Everything listens on loopback and ends with the program. results.json, results.md and rate.svg are left in the
+// folder. Exit codes: 0 measured, 1 failed, 2 wrong usage.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/ticketscloud/vibe-bridge/internal/kafka/localkafka"
+)
+
+type config struct {
+	orders, rounds, partitions int
+	seed                       uint64
+	contestants                []string
+	limit                      time.Duration
+	dir, root                  string
+}
+
+func main() {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	c, err := configOf(args, stderr)
+	if err != nil {
+		fmt.Fprintln(stderr, "benchrun:", err)
+		return 2
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, c.limit, fmt.Errorf("not done within %s", c.limit))
+	defer cancel()
+	if err := measure(ctx, c, stdout); err != nil {
+		fmt.Fprintln(stderr, "benchrun:", errors.Join(context.Cause(ctx), err))
+		return 1
+	}
+	return 0
+}
+
+func configOf(args []string, stderr io.Writer) (config, error) {
+	var c config
+	flags := flag.NewFlagSet("benchrun", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.IntVar(&c.orders, "orders", 1_000_000, "of the season")
+	flags.IntVar(&c.rounds, "rounds", 3, "that count; one more before them is thrown away")
+	flags.IntVar(&c.partitions, "partitions", 4, "of legacy and internal topics; slim topics have one, so that their order can be verified")
+	flags.Uint64Var(&c.seed, "seed", 1, "of the season")
+	who := flags.String("contestants", strings.Join(contestantNames(), ","), "who, in which order")
+	flags.DurationVar(&c.limit, "limit", 6*time.Hour, "for everything")
+	flags.StringVar(&c.dir, "dir", "", "for everything that is written, removed at the start (default build/bench in the checkout)")
+	if err := flags.Parse(args); err != nil {
+		return c, errors.New("see -help")
+	}
+	for _, name := range strings.Split(*who, ",") {
+		if !slices.ContainsFunc(contestants, func(o contestant) bool { return o.name == name }) {
+			return c, fmt.Errorf("-contestants: %q: want of %s", name, strings.Join(contestantNames(), ", "))
+		}
+		c.contestants = append(c.contestants, name)
+	}
+	switch {
+	case flags.NArg() > 0:
+		return c, fmt.Errorf("%q: no arguments are wanted", flags.Args())
+	case c.orders < 100 || c.rounds < 1 || c.partitions < 1:
+		return c, errors.New("want 100 orders or more, and 1 round and partition or more")
+	}
+	root, err := localkafka.Root(".")
+	if err != nil {
+		return c, err
+	}
+	c.root = root
+	if c.dir == "" {
+		c.dir = filepath.Join(root, "build", "bench")
+	}
+	return c, nil
+}
+
+// bench is one run.
+type bench struct {
+	config
+	out    io.Writer
+	addr   string
+	kafka  localkafka.Instance
+	admin  *kadm.Client
+	shape  shape
+	loaded int64 // legacy records
+	bytes  int64 // of their values
+	began  time.Time
+}
+
+func (b *bench) say(format string, args ...any) {
+	fmt.Fprintf(b.out, "%7.1fs  %s\n", time.Since(b.began).Seconds(), fmt.Sprintf(format, args...))
+}
+
+func (b *bench) program(name string) string { return filepath.Join(b.dir, "bin", name) }
+
+// measure does it all.
+func measure(ctx context.Context, c config, out io.Writer) (err error) {
+	b := &bench{config: c, out: out, began: time.Now()}
+	if err := os.RemoveAll(c.dir); err != nil {
+		return err
+	}
+	for _, build := range [][]string{{"go", "build", "-o", b.program("vibe-bridge"), "./cmd/vibe-bridge"}, {"go", "build", "-o", b.program("floor"), "./bench/floor"}} {
+		if err := b.command(ctx, build...); err != nil {
+			return err
+		}
+	}
+	for _, name := range c.contestants {
+		if prepare := named(name).prepare; prepare != nil {
+			if err := prepare(ctx, b); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+		}
+	}
+	b.kafka = localkafka.Instance{Dir: filepath.Join(c.dir, "kafka")}
+	addrs, err := b.kafka.Start(ctx, c.root, localkafka.Options{Bound: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.kafka.Stop(15*time.Second)) }()
+	b.addr = addrs[0]
+	client, err := kgo.NewClient(kgo.SeedBrokers(b.addr))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	b.admin = kadm.NewClient(client)
+	if err := b.load(ctx); err != nil {
+		return fmt.Errorf("load the season: %w", err)
+	}
+	r := &results{
+		Orders: c.orders, Seed: c.seed, Records: b.loaded, Bytes: b.bytes, Partitions: c.partitions, CPUs: runtime.NumCPU(),
+		Go: runtime.Version(), Slim: b.shape,
+	}
+	for n := range c.rounds + 1 {
+		for _, name := range c.contestants {
+			f, err := b.round(ctx, named(name), n)
+			if err != nil {
+				return fmt.Errorf("%s, round %d: %w", name, n, err)
+			}
+			thrown := ""
+			if n == 0 {
+				thrown = " (thrown away)"
+			} else {
+				r.Rounds = append(r.Rounds, f)
+			}
+			b.say("%s, round %d: %s%s", name, n, f, thrown)
+		}
+	}
+	return r.write(c.dir, c.contestants, out)
+}
+
+// command runs a program in the checkout to its end.
+func (b *bench) command(ctx context.Context, args ...string) error {
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Dir = b.root
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, lastOf(string(text)))
+	}
+	return nil
+}
+
+func lastOf(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-5):], " | ")
+}

@@ -1,0 +1,257 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"github.com/ticketscloud/vibe-bridge/internal/process"
+	"github.com/ticketscloud/vibe-bridge/verify"
+)
+
+const (
+	lookEvery = 200 * time.Millisecond
+	// quiet is how long nothing more may come out before a contestant is taken for done. What is missing then is found by
+	// verify.
+	quiet = 15 * time.Second
+	// noOutput is how long it may take for the first record to come out.
+	noOutput = 2 * time.Minute
+	endLimit = time.Minute
+)
+
+// figures are those of one contestant in one round.
+type figures struct {
+	Contestant string  `json:"contestant"`
+	Round      int     `json:"round"`
+	Seconds    float64 `json:"seconds"`       // from the start of the process to the last slim record
+	FirstOut   float64 `json:"first_seconds"` // to the first one
+	Rate       float64 `json:"records_per_second"`
+	CPU        float64 `json:"cpu_seconds"` // of the process, until the last slim record
+	BrokerCPU  float64 `json:"broker_cpu_seconds"`
+	PeakMiB    float64 `json:"peak_mib"`
+	Written    int64   `json:"slim_records"`
+	StateMiB   float64 `json:"state_mib"`
+	DiskMiB    float64 `json:"topics_mib"` // of the topics that the contestant has written
+	Verified   bool    `json:"verified"`   // clean, and in order
+}
+
+func (f *figures) String() string {
+	checked := ""
+	if f.Verified {
+		checked = "; verified"
+	}
+	return fmt.Sprintf("%.1fs, %.0f records/s, %.1fs of processor time and %.1fs of the broker's, at most %.0f MiB, %d slim records%s",
+		f.Seconds, f.Rate, f.CPU, f.BrokerCPU, f.PeakMiB, f.Written, checked)
+}
+
+// round has one contestant drain the legacy topics.
+func (b *bench) round(ctx context.Context, c contestant, n int) (f *figures, err error) {
+	name := fmt.Sprintf("%s-%d", c.name, n)
+	p := &place{name: name, prefix: "slim-" + name + "-", dir: filepath.Join(b.dir, name)}
+	if err := os.MkdirAll(p.dir, 0o700); err != nil {
+		return nil, err
+	}
+	if err := b.configure(p.name, p.prefix); err != nil {
+		return nil, err
+	}
+	if err := b.createTopics(ctx, p); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, b.remove(context.WithoutCancel(ctx), p)) }()
+	if f, err = b.drain(ctx, c, p, n); err != nil {
+		return nil, fmt.Errorf("%w; its log ends with: %s", err, process.LastLine(p.log()))
+	}
+	if f.DiskMiB, err = b.topicsMiB(ctx, p); err != nil {
+		return nil, err
+	}
+	f.StateMiB = process.FolderMiB(p.state())
+	if c.whole {
+		if err := b.verify(ctx, p); err != nil {
+			return nil, fmt.Errorf("verify: %w", err)
+		}
+		f.Verified = true
+	}
+	return f, nil
+}
+
+// createTopics has the bridge create its topics, for all contestants alike.
+func (b *bench) createTopics(ctx context.Context, p *place) error {
+	if err := b.command(ctx, b.program("vibe-bridge"), "topics", "create", "--config", b.configFile(p.name)); err != nil {
+		return err
+	}
+	// Positions in different topics are compared by the time of appending.
+	value := "LogAppendTime"
+	altered, err := b.admin.AlterTopicConfigs(ctx, []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "message.timestamp.type", Value: &value}}, p.slim()...)
+	for _, a := range altered {
+		err = errors.Join(err, a.Err)
+	}
+	return err
+}
+
+func (p *place) slim() []string {
+	return []string{p.prefix + "events", p.prefix + "orders", p.prefix + "refunds"}
+}
+
+// owns tells whether a topic is of the place.
+func (p *place) owns(topic string) bool {
+	return strings.HasPrefix(topic, p.name+"-") || strings.HasPrefix(topic, p.prefix)
+}
+
+// sample is what is seen at one moment.
+type sample struct {
+	at          time.Time
+	written     int64
+	cpu, broker time.Duration
+}
+
+func (b *bench) drain(ctx context.Context, c contestant, p *place, n int) (*figures, error) {
+	broker, err := b.kafka.PID(1)
+	if err != nil {
+		return nil, err
+	}
+	before, err := process.CPUOf(broker)
+	if err != nil {
+		return nil, err
+	}
+	cmd, log, err := b.start(c, p)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	began := time.Now()
+	run, err := process.Start(cmd)
+	if err != nil {
+		return nil, err
+	}
+	defer run.Kill()
+	first, last := sample{}, sample{at: began}
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for ended := false; !ended; {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-run.Done():
+			if ended = true; !c.ends || !run.State().Success() {
+				return nil, fmt.Errorf("it ended with %s", run.State())
+			}
+		case <-tick.C:
+		}
+		now, err := b.look(ctx, p, broker, run, ended)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case ended:
+			last = now
+		case now.written > last.written:
+			if last = now; first.written == 0 {
+				first = now
+			}
+		case last.written > 0 && !c.ends && now.at.Sub(last.at) > quiet:
+			ended = true
+		case last.written == 0 && now.at.Sub(began) > noOutput:
+			return nil, fmt.Errorf("nothing has come out within %s", noOutput)
+		}
+	}
+	if !c.ends {
+		ending, cancel := context.WithTimeout(ctx, endLimit)
+		defer cancel()
+		if err := run.End(ending); err != nil {
+			return nil, err
+		}
+	}
+	seconds := last.at.Sub(began).Seconds()
+	_, peak := run.Memory()
+	return &figures{
+		Contestant: c.name, Round: n, Seconds: seconds, FirstOut: first.at.Sub(began).Seconds(), Rate: float64(b.loaded) / seconds,
+		CPU: last.cpu.Seconds(), BrokerCPU: (last.broker - before).Seconds(), PeakMiB: peak, Written: last.written,
+	}, nil
+}
+
+func (b *bench) look(ctx context.Context, p *place, broker int, run *process.Process, ended bool) (s sample, err error) {
+	s.at = time.Now()
+	ends, err := b.admin.ListEndOffsets(ctx, p.slim()...)
+	if err != nil {
+		return s, err
+	}
+	ends.Each(func(o kadm.ListedOffset) { s.written += o.Offset })
+	if s.broker, err = process.CPUOf(broker); err != nil {
+		return s, err
+	}
+	if ended {
+		s.cpu = run.CPU()
+		return s, nil
+	}
+	if used, err := process.CPUOf(run.PID()); err == nil { // or it has just ended
+		s.cpu = used
+	}
+	return s, nil
+}
+
+// verify holds the slim topics against the legacy ones.
+func (b *bench) verify(ctx context.Context, p *place) error {
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, b.program("vibe-bridge"), "verify", "--config", b.configFile(p.name), "--json", "--grace", "1s")
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	failed := cmd.Run()
+	if err := os.WriteFile(filepath.Join(p.dir, "verify.json"), stdout.Bytes(), 0o600); err != nil {
+		return err
+	}
+	var r verify.Report
+	if err := json.Unmarshal(stdout.Bytes(), &r); err != nil || failed != nil {
+		return fmt.Errorf("%v: %s", failed, lastOf(stderr.String()))
+	}
+	if !r.Clean || !r.Ordering.Comparable || r.Ordering.Checked < b.orders/2 {
+		return fmt.Errorf("clean %t; positions comparable %t (%s), %d pairs in order", r.Clean, r.Ordering.Comparable, r.Ordering.Why, r.Ordering.Checked)
+	}
+	return nil
+}
+
+// topicsMiB is the size on the broker's disk of what the contestant has written.
+func (b *bench) topicsMiB(ctx context.Context, p *place) (float64, error) {
+	dirs, err := b.admin.DescribeAllLogDirs(ctx, nil)
+	if err != nil {
+		return 0, err
+	}
+	sum := int64(0)
+	dirs.Each(func(d kadm.DescribedLogDir) {
+		err = errors.Join(err, d.Err)
+		for topic, partitions := range d.Topics {
+			for _, part := range partitions {
+				if p.owns(topic) {
+					sum += part.Size
+				}
+			}
+		}
+	})
+	return float64(sum) / (1 << 20), err
+}
+
+// remove makes room for the next contestant.
+func (b *bench) remove(ctx context.Context, p *place) error {
+	listed, err := b.admin.ListTopics(ctx)
+	if err != nil {
+		return err
+	}
+	var own []string
+	for topic := range listed {
+		if p.owns(topic) {
+			own = append(own, topic)
+		}
+	}
+	deleted, err := b.admin.DeleteTopics(ctx, own...)
+	for _, d := range deleted {
+		err = errors.Join(err, d.Err)
+	}
+	return errors.Join(err, os.RemoveAll(p.state()))
+}

@@ -1,0 +1,10 @@
+// Package bench has the benchmark: what the brokers allow, what the bridge does of it, and what others do with the same
+// job (docs/performance.md).
+//
+//	benchrun/            loads a season, has contestants drain it in turns, verifies each result, tells the ratios
+//	floor/               reads the legacy topics and writes as many bytes as the bridge, with no work in between
+//	peers/kafka-streams  the same job as a user of Kafka Streams would write it
+//
+// What belongs here: contestants and how they are measured. What does not: tests; nothing here runs in `make test` but
+// the tests of the programs themselves.
+package bench
