@@ -52,12 +52,14 @@ func TestFloor(t *testing.T) {
 	for _, topic := range []string{"in", "empty", "only"} {
 		kafkatest.CreateTopic(t, target.Addrs, topic, 3, nil)
 	}
-	var records []*kafkatest.Record
-	for i := range 500 {
-		records = append(records, &kafkatest.Record{Key: []byte{byte(i)}, Value: []byte(strings.Repeat("x", i%50))})
+	records := func(n int) (all []*kafkatest.Record) {
+		for i := range n {
+			all = append(all, &kafkatest.Record{Key: []byte{byte(i)}, Value: []byte(strings.Repeat("x", i%50))})
+		}
+		return all
 	}
-	kafkatest.Produce(t, target.Addrs, "in", records...)
-	kafkatest.Produce(t, target.Addrs, "only", records[:7]...)
+	kafkatest.Produce(t, target.Addrs, "in", records(500)...)
+	kafkatest.Produce(t, target.Addrs, "only", records(7)...)
 	for _, client := range []string{"franz", "sarama"} {
 		out := "out-" + client
 		kafkatest.CreateTopic(t, target.Addrs, out, 1, nil)
