@@ -12,6 +12,7 @@ FUZZTIME     ?= 90s
 RUNS         ?= 40000
 ORDERS       ?= $(if $(filter compare-planted,$(MAKECMDGOALS)),200000,$(if $(filter compare-run-scale,$(MAKECMDGOALS)),100000,1000000))
 ENTITIES     ?= 1000000
+ROUNDS       ?= 3
 KILLS        ?= 200
 INSTANCES    ?= 2
 FAULTS       ?=
@@ -22,7 +23,7 @@ REPORT       ?=
 # auto where git can tell the commit; without git or a repository, or with one that git refuses to look at, the build knows none.
 BUILDVCS     ?= $(shell git status >/dev/null 2>&1 && echo auto || echo false)
 RATE         ?= 100
-SEED         ?= $(if $(filter chaos away parked-run compare-planted compare-run-scale,$(MAKECMDGOALS)),1,100000)
+SEED         ?= $(if $(filter chaos away parked-run compare-planted compare-run-scale bench bench-quick,$(MAKECMDGOALS)),1,100000)
 
 export GOFLAGS ?= -buildvcs=false
 
@@ -91,6 +92,16 @@ compare-planted: ## Plant every kind of fault in a season of ORDERS and see that
 compare-run-scale: ## Measure how compare run takes and judges a season of ORDERS, with one instance and with two (docs/compare.md)
 	@$(GO) build -o build/scalerun ./compare/live/scalerun
 	@build/scalerun -orders $(ORDERS) -seed $(SEED)
+
+.PHONY: bench
+bench: ## Measure how fast contestants drain a season of ORDERS in ROUNDS rounds (docs/performance.md; hours)
+	@$(GO) build -o build/benchrun ./bench/benchrun
+	@build/benchrun -orders $(ORDERS) -rounds $(ROUNDS) -seed $(SEED)
+
+.PHONY: bench-quick
+bench-quick: ## The same with 20,000 orders, one round, and no peer that wants Java's build
+	@$(GO) build -o build/benchrun ./bench/benchrun
+	@build/benchrun -orders 20000 -rounds 1 -seed $(SEED) -contestants franz,sarama,bridge
 
 .PHONY: model
 model: ## Run RUNS random histories from SEED on against the reference (40000 take half an hour)
