@@ -17,8 +17,15 @@ const (
 	inputReplay       = 8
 	sourceTime        = 3
 	stateEntity       = 1 // of every state that has an entity; the others have nothing there that looks like one
+	rowMember         = 5 // has no entity
+	rowSession        = 7 // likewise
+	entityWait        = 4
 	entityDisposition = 6
 	entityTallies     = 8
+	entityResendAt    = 13
+	waitReason        = 1
+	waitSince         = 2
+	waitDeadline      = 3
 )
 
 // LegacyTime finds the time of the legacy record in an encoded statepb.Input, Unix milliseconds, without decoding
@@ -68,6 +75,43 @@ func EndsIn(row []byte) (Ends, error) {
 		return Ends{}, fmt.Errorf("decode state: %w", err)
 	}
 	return endsFrom(t, parked), nil
+}
+
+// WaitingIn is WaitingOf for an encoded row. Of one that cannot be decoded it may say anything.
+func WaitingIn(row []byte) (reason WaitReason, since, deadline int64, ok bool) {
+	var resend int64
+	fields(row, func(kind protowire.Number, state []byte, _ uint64) {
+		if kind == rowMember || kind == rowSession {
+			return
+		}
+		fields(state, func(n protowire.Number, entity []byte, _ uint64) {
+			if n != stateEntity {
+				return
+			}
+			fields(entity, func(n protowire.Number, value []byte, v uint64) {
+				switch {
+				case n == entityResendAt:
+					resend = int64(v)
+				case n == entityWait && value != nil:
+					ok = true
+					fields(value, func(n protowire.Number, _ []byte, v uint64) {
+						switch n {
+						case waitReason:
+							reason = WaitReason(int32(v))
+						case waitSince:
+							since = int64(v)
+						case waitDeadline:
+							deadline = int64(v)
+						}
+					})
+				}
+			})
+		})
+	})
+	if ok {
+		return reason, since, deadline, true
+	}
+	return WaitRepeat, resend, resend, resend != 0
 }
 
 // fields visits the top-level fields of a message that have bytes or a varint, up to where it cannot be read.

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"bytes"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -86,6 +87,66 @@ func TestEndsInARow(t *testing.T) {
 		got, err := EndsIn(encoded(row))
 		if err != nil || got != EndsOf(row) {
 			t.Fatalf("%+v, %v; want %+v", got, err, EndsOf(row))
+		}
+	})
+}
+
+// waitingRow draws a row of any kind, of which the entity waits, is sent again some time, both or neither.
+func waitingRow(t *rapid.T) *statepb.Row {
+	e := &statepb.Entity{Source: &statepb.Source{Offset: rapid.Int64().Draw(t, "offset")}, Generation: 8, KeptSource: &statepb.Source{Time: 4}}
+	if rapid.Bool().Draw(t, "waits") {
+		e.Wait = &statepb.Wait{Reason: rapid.Int32Range(0, 9).Draw(t, "reason"), Since: rapid.Int64().Draw(t, "since"), Deadline: rapid.Int64().Draw(t, "deadline")}
+	}
+	if rapid.Bool().Draw(t, "resend") {
+		e.ResendAt = rapid.Int64().Draw(t, "resend at")
+	}
+	return rapid.SampledFrom([]*statepb.Row{
+		{State: &statepb.Row_Event{Event: &statepb.EventState{Entity: e, MemberOf: "org"}}},
+		{State: &statepb.Row_Order{Order: &statepb.OrderState{Entity: e, Facts: &statepb.OrderFacts{Id: "o"}}}},
+		{State: &statepb.Row_Refund{Refund: &statepb.RefundState{Entity: e}}},
+		{State: &statepb.Row_Organizer{Organizer: &statepb.OrganizerState{Entity: e}}},
+		{State: &statepb.Row_Ledger{Ledger: &statepb.LedgerState{Entity: e}}},
+		{State: &statepb.Row_Member{Member: &statepb.MemberState{Written: &statepb.Cause{Topic: 4, Offset: 13}, Left: true, Generation: 6}}},
+		{State: &statepb.Row_Session{Session: &statepb.SessionState{Generation: 5}}},
+		{},
+	}).Draw(t, "row")
+}
+
+type waits struct {
+	reason          WaitReason
+	since, deadline int64
+	ok              bool
+}
+
+func waitsOf(reason WaitReason, since, deadline int64, ok bool) waits {
+	return waits{reason, since, deadline, ok}
+}
+
+func TestWaitingInARow(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		row := waitingRow(t)
+		if got, want := waitsOf(WaitingIn(encoded(row))), waitsOf(WaitingOf(row)); got != want {
+			t.Fatalf("%+v, want %+v", got, want)
+		}
+	})
+}
+
+// Of whatever decodes and is as this program writes it, both say the same.
+func FuzzWaitingIn(f *testing.F) {
+	f.Add(encoded(&statepb.Row{State: &statepb.Row_Order{Order: &statepb.OrderState{Entity: &statepb.Entity{Wait: &statepb.Wait{Reason: 2, Since: 5, Deadline: 9}}}}}))
+	f.Add(encoded(&statepb.Row{State: &statepb.Row_Refund{Refund: &statepb.RefundState{Entity: &statepb.Entity{ResendAt: 77}}}}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		got := waitsOf(WaitingIn(b))
+		row, err := DecodeRow(b)
+		if err != nil {
+			return
+		}
+		own, err := encodeRow(row)
+		if err != nil || !bytes.Equal(own, b) || len(row.ProtoReflect().GetUnknown()) > 0 {
+			return
+		}
+		if want := waitsOf(WaitingOf(row)); got != want {
+			t.Errorf("%+v, want %+v", got, want)
 		}
 	})
 }
