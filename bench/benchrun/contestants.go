@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,6 +22,7 @@ type contestant struct {
 	ends    bool
 	prepare func(context.Context, *bench) error // before anything is measured; nil: nothing to do
 	command func(*bench, *place) []string
+	config  string // more lines for the configuration of its deployment
 }
 
 // place is what a contestant of a round has for itself.
@@ -43,9 +46,11 @@ var contestants = []contestant{
 	},
 	{
 		name: "bridge", about: "vibe-bridge, with its defaults", whole: true,
-		command: func(b *bench, p *place) []string {
-			return []string{b.program("vibe-bridge"), "run", "--config", b.configFile(p.name)}
-		},
+		command: runBridge,
+	},
+	{
+		name: "bridge-encrypted", about: "the same with encryption at rest", whole: true,
+		prepare: makeKeys, command: runBridge, config: "encryption: {keys_file: ../keys}\n",
 	},
 	{
 		name: "kafka-streams", about: "the same job with Kafka Streams, at least once", whole: true,
@@ -57,6 +62,17 @@ var contestants = []contestant{
 		prepare: buildStreams,
 		command: func(b *bench, p *place) []string { return b.streams(p, "exactly_once_v2") },
 	},
+}
+
+func runBridge(b *bench, p *place) []string {
+	return []string{b.program("vibe-bridge"), "run", "--config", b.configFile(p.name)}
+}
+
+// makeKeys writes a file with a key, relative to the folder of each contestant.
+func makeKeys(_ context.Context, b *bench) error {
+	var key [32]byte
+	rand.Read(key[:])
+	return os.WriteFile(filepath.Join(b.dir, "keys"), []byte("bench "+base64.StdEncoding.EncodeToString(key[:])+"\n"), 0o600)
 }
 
 func contestantNames() (all []string) {
@@ -111,8 +127,8 @@ func (b *bench) streams(p *place, guarantee string) []string {
 func (b *bench) directory() string             { return filepath.Join(b.dir, "directory.json") }
 func (b *bench) configFile(name string) string { return filepath.Join(b.dir, name+".yaml") }
 
-// configure writes the configuration of a deployment.
-func (b *bench) configure(name, prefix string) error {
+// configure writes the configuration of a deployment, with more lines behind what all have.
+func (b *bench) configure(name, prefix, more string) error {
 	text := fmt.Sprintf(`name: %s
 source: {brokers: [%q]}
 target: {brokers: [%q]}
@@ -126,6 +142,7 @@ state_dir: %q
 http: {listen: "127.0.0.1:0"}
 `, name, b.addr, b.addr, season.TopicPartners, season.TopicEvents, season.TopicOrders, season.TopicRefunds, prefix, b.partitions,
 		b.directory(), filepath.Join(b.dir, name, "state"))
+	text += more
 	return os.WriteFile(b.configFile(name), []byte(text), 0o600)
 }
 

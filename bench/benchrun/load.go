@@ -19,7 +19,7 @@ var legacyTopics = []string{season.TopicPartners, season.TopicEvents, season.Top
 
 // load writes the season into the legacy topics, and counts what is there.
 func (b *bench) load(ctx context.Context) error {
-	if err := b.configure("load", "slim-load-"); err != nil {
+	if err := b.configure("load", "slim-load-", ""); err != nil {
 		return err
 	}
 	began := time.Now()

@@ -60,7 +60,7 @@ func (b *bench) round(ctx context.Context, c contestant, n int) (f *figures, err
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
 		return nil, err
 	}
-	if err := b.configure(p.name, p.prefix); err != nil {
+	if err := b.configure(p.name, p.prefix, c.config); err != nil {
 		return nil, err
 	}
 	if err := b.createTopics(ctx, p); err != nil {
