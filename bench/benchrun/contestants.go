@@ -112,12 +112,9 @@ func buildStreams(ctx context.Context, b *bench) error {
 	return b.command(ctx, filepath.Join(b.root, streamsFolder, "build"))
 }
 
-// streamsHeap bounds the JVM: without it, it takes what the machine has before it collects anything.
-const streamsHeap = "-Xmx1g"
-
 func (b *bench) streams(p *place, guarantee string) []string {
 	return []string{
-		"java", streamsHeap, "-jar", b.streamsJar(), "--bootstrap", b.addr, "--application-id", p.name,
+		filepath.Join(b.root, streamsFolder, "run"), "--bootstrap", b.addr, "--application-id", p.name,
 		"--partners", season.TopicPartners, "--events", season.TopicEvents, "--orders", season.TopicOrders, "--refunds", season.TopicRefunds,
 		"--slim-prefix", p.prefix, "--partitions", fmt.Sprint(b.partitions), "--state-dir", p.state(), "--directory", b.directory(),
 		"--guarantee", guarantee, "--threads", "2",

@@ -22,7 +22,7 @@ const (
 	lookEvery = 200 * time.Millisecond
 	// quiet is how long nothing more may come out before a contestant is taken for done. What is missing then is found by
 	// verify.
-	quiet = 15 * time.Second
+	quiet = 20 * time.Second
 	// noOutput is how long it may take for the first record to come out.
 	noOutput = 2 * time.Minute
 	endLimit = time.Minute
