@@ -74,6 +74,7 @@ func TestQuarantineResume(t *testing.T) {
 	if !strings.Contains(reason, "20 of 20 records within 1m0s went to quarantine (undecodable 20)") || !strings.Contains(reason, "vibe-bridge quarantine resume") {
 		t.Errorf("says %q", reason)
 	}
+	in.says(`"level":"ERROR"`, 1) // written when the reason is shown already
 	if n := strings.Count(in.log.String(), `"level":"ERROR"`); n != 1 {
 		t.Errorf("alarmed %d times: %s", n, &in.log)
 	}
