@@ -242,7 +242,7 @@ func (g *group) scan(ctx goka.Context, s *mapping.Scan, visit func(key string)) 
 }
 
 // waiting tells the store which keys wait. It is asked at every write, before and after: decoding rows for it was a
-// twentieth of an instance's processor time.
+// twentieth of an instance's processor time. What cannot be decoded comes into no store: fence.recover has it decoded first.
 func waiting(key string, value []byte) (store.Waiting, bool) {
 	reason, since, deadline, waits := mapping.WaitingIn(value)
 	if !waits {
