@@ -56,11 +56,13 @@ var contestants = []contestant{
 		name: "kafka-streams", about: "the same job with Kafka Streams, at least once", whole: true,
 		prepare: buildStreams,
 		command: func(b *bench, p *place) []string { return b.streams(p, "at_least_once") },
+		config:  noSource,
 	},
 	{
 		name: "kafka-streams-eos", about: "the same with exactly_once_v2", whole: true,
 		prepare: buildStreams,
 		command: func(b *bench, p *place) []string { return b.streams(p, "exactly_once_v2") },
+		config:  noSource,
 	},
 }
 
@@ -74,6 +76,9 @@ func makeKeys(_ context.Context, b *bench) error {
 	rand.Read(key[:])
 	return os.WriteFile(filepath.Join(b.dir, "keys"), []byte("bench "+base64.StdEncoding.EncodeToString(key[:])+"\n"), 0o600)
 }
+
+// noSource is for who does not write the trace header, which the contract does not ask for.
+const noSource = "source_header: false\n"
 
 func contestantNames() (all []string) {
 	for _, c := range contestants {
