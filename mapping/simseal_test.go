@@ -1,18 +1,15 @@
 package mapping
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/ticketscloud/vibe-bridge/internal/seal"
+	"github.com/ticketscloud/vibe-bridge/internal/seal/sealtest"
 	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
 	"github.com/ticketscloud/vibe-bridge/slim"
 )
@@ -39,29 +36,10 @@ func (k *simKeys) seal(key string, f *statepb.OrderFacts) error {
 	return k.current().Seal(key, f)
 }
 
-// testKeys writes a file with keys of these ids, the first of which seals, and reads it.
-func testKeys(t testing.TB, ids ...string) *seal.Keys {
-	t.Helper()
-	var lines strings.Builder
-	for _, id := range ids {
-		secret := sha256.Sum256([]byte("a key of the tests: " + id))
-		fmt.Fprintln(&lines, id, base64.StdEncoding.EncodeToString(secret[:]))
-	}
-	path := filepath.Join(t.TempDir(), "keys")
-	if err := os.WriteFile(path, []byte(lines.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	keys, err := seal.Load(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return keys
-}
-
 // TestConvergenceSealed: the same histories end the same when personal texts rest sealed,
 // under keys that change on the way, and none of them rests otherwise.
 func TestConvergenceSealed(t *testing.T) {
-	files := []*seal.Keys{testKeys(t, "k1", "k2"), testKeys(t, "k2", "k1")}
+	files := []*seal.Keys{sealtest.Keys(t, "k1", "k2"), sealtest.Keys(t, "k2", "k1")}
 	sealed := 0
 	for seed := range uint64(300) {
 		s := newSim(seeded(seed), simRules(slim.Edition1))
@@ -114,7 +92,7 @@ func (s *sim) restSealed() (n int, err error) {
 func TestSealedWithoutKeys(t *testing.T) {
 	key := OrderKey("e", "o")
 	order := &statepb.OrderFacts{Id: "o", Event: "e", Customer: &statepb.Customer{Name: "Anna"}, Tickets: []*statepb.Ticket{{Id: "t", Barcode: "460001"}}}
-	if err := testKeys(t, "k1").Seal(key, order); err != nil {
+	if err := sealtest.Keys(t, "k1").Seal(key, order); err != nil {
 		t.Fatal(err)
 	}
 	row := &statepb.Row{State: &statepb.Row_Order{Order: &statepb.OrderState{Entity: &statepb.Entity{}, Facts: order}}}
@@ -140,7 +118,7 @@ func TestSealedWithoutKeys(t *testing.T) {
 		{"a row", key, stored, Recheck(key).Command},
 		{"the row of a refund's order", RefundKey("e", "o", "r"), stored, &statepb.Input{Source: &statepb.Source{}, Body: &statepb.Input_Refund{Refund: &statepb.RefundFacts{Id: "r", Order: "o", Event: "e"}}}},
 	} {
-		for name, personal := range map[string]Personal{"no keys": nil, "none configured": (*seal.Keys)(nil), "another": testKeys(t, "k9")} {
+		for name, personal := range map[string]Personal{"no keys": nil, "none configured": (*seal.Keys)(nil), "another": sealtest.Keys(t, "k9")} {
 			env := testEnv(Cause{1, 1}, nil)
 			env.Personal = personal
 			out, err := rules.Gate(env, c.key, c.read, proto.Clone(c.input))
@@ -159,7 +137,7 @@ func TestDecidingAgainSealsAnew(t *testing.T) {
 	facts := func() *statepb.OrderFacts {
 		return &statepb.OrderFacts{Id: "o", Event: "e", Customer: &statepb.Customer{Name: "Anna"}}
 	}
-	old, present := testKeys(t, "k1"), testKeys(t, "k2", "k1")
+	old, present := sealtest.Keys(t, "k1"), sealtest.Keys(t, "k2", "k1")
 	for name, before := range map[string]*seal.Keys{"not sealed": nil, "another key": old, "the present key": present} {
 		st := &statepb.OrderState{Entity: &statepb.Entity{Written: &statepb.Cause{Topic: 1, Offset: 1}}, Facts: facts(), Kept: facts()}
 		for _, f := range []*statepb.OrderFacts{st.Facts, st.Kept} {
@@ -217,7 +195,7 @@ func BenchmarkOrder(b *testing.B) {
 		}
 		return event, nil
 	}
-	for name, keys := range map[string]*seal.Keys{"plain": nil, "sealed": testKeys(b, "k1")} {
+	for name, keys := range map[string]*seal.Keys{"plain": nil, "sealed": sealtest.Keys(b, "k1")} {
 		b.Run(name, func(b *testing.B) {
 			f := &statepb.OrderFacts{
 				Id: "6650a0b1c2d3e4f5a6b7c8d9", Event: "6650a0b1c2d3e4f5a6b7c8d0",

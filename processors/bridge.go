@@ -103,6 +103,9 @@ func New(cfg Config) (*Bridge, error) {
 	if err := cfg.Breaker.validate(); err != nil {
 		return nil, err
 	}
+	if cfg.StallAfter == 0 {
+		cfg.StallAfter = DefaultStallAfter
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}

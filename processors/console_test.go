@@ -20,6 +20,7 @@ import (
 	"github.com/ticketscloud/vibe-bridge/internal/config"
 	"github.com/ticketscloud/vibe-bridge/internal/console"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
+	"github.com/ticketscloud/vibe-bridge/internal/seal/sealtest"
 	"github.com/ticketscloud/vibe-bridge/internal/season"
 	"github.com/ticketscloud/vibe-bridge/legacyproto"
 	"github.com/ticketscloud/vibe-bridge/mapping"
@@ -151,7 +152,7 @@ func TestConsoleOfTwoInstances(t *testing.T) {
 	kafkatest.Each(t, func(t *testing.T, target kafkatest.Target) {
 		t.Parallel()
 		w := newWorld(t, target, 4, season.Config{})
-		w.cfg.Personal = keyFile(t, "k1") // a story is told to who may see it all the same
+		w.cfg.Personal = sealtest.Keys(t, "k1") // a story is told to who may see it all the same
 		said, heard := &said{}, &strings.Builder{}
 		files := config.HTTP{Listen: "127.0.0.1:0"}
 		for file, token := range map[*string]string{&files.ViewTokenFile: viewToken, &files.PersonalTokenFile: personalToken, &files.ActTokenFile: actToken} {

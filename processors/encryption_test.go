@@ -2,9 +2,6 @@ package processors_test
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/base64"
-	"fmt"
 	"index/suffixarray"
 	"io/fs"
 	"math"
@@ -17,31 +14,12 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
-	"github.com/ticketscloud/vibe-bridge/internal/seal"
+	"github.com/ticketscloud/vibe-bridge/internal/seal/sealtest"
 	"github.com/ticketscloud/vibe-bridge/internal/season"
 	"github.com/ticketscloud/vibe-bridge/legacyproto"
 	"github.com/ticketscloud/vibe-bridge/mapping"
 	"github.com/ticketscloud/vibe-bridge/processors"
 )
-
-// keyFile writes a file with keys of these ids, the first of which seals, and reads it.
-func keyFile(t *testing.T, ids ...string) *seal.Keys {
-	t.Helper()
-	var lines strings.Builder
-	for _, id := range ids {
-		secret := sha256.Sum256([]byte("a key of the tests: " + id))
-		fmt.Fprintln(&lines, id, base64.StdEncoding.EncodeToString(secret[:]))
-	}
-	path := filepath.Join(t.TempDir(), "keys")
-	if err := os.WriteFile(path, []byte(lines.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	keys, err := seal.Load(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return keys
-}
 
 // personalTexts are those of the orders among legacy records, and ids their ids: both can be known again.
 func personalTexts(t *testing.T, records []season.Record) (texts, ids [][]byte) {
@@ -144,7 +122,7 @@ func TestEncryption(t *testing.T) {
 			}
 		}
 
-		w.cfg.Personal = keyFile(t, "k1")
+		w.cfg.Personal = sealtest.Keys(t, "k1")
 		w.producePart(all[:len(all)/2])
 		dir := t.TempDir()
 		in := w.start(dir)
@@ -163,7 +141,7 @@ func TestEncryption(t *testing.T) {
 			t.Errorf("an instance without keys ended with %v", err)
 		}
 
-		w.cfg.Personal = keyFile(t, "k2", "k1")
+		w.cfg.Personal = sealtest.Keys(t, "k2", "k1")
 		in = w.start(dir)
 		w.producePart(all[len(all)/2:])
 		w.check(w.drain(in))
@@ -175,7 +153,7 @@ func TestEncryption(t *testing.T) {
 		w.until("all rows to be sealed anew", []*instance{in}, func() bool { return len(sealed().Rows) == 0 })
 		w.leave(in)
 
-		w.cfg.Personal = keyFile(t, "k2")
+		w.cfg.Personal = sealtest.Keys(t, "k2")
 		in = w.start(t.TempDir())
 		w.check(w.drain(in))
 		w.leave(in)

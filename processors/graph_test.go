@@ -8,6 +8,7 @@ import (
 
 	"github.com/lovoo/goka"
 
+	"github.com/ticketscloud/vibe-bridge/internal/golden"
 	"github.com/ticketscloud/vibe-bridge/mapping"
 )
 
@@ -35,7 +36,7 @@ func TestGraphs(t *testing.T) {
 		names = append(names, string(g.Group()))
 		printed.WriteString(printGraph(b.topics, g))
 	}
-	golden(t, "graphs.golden", printed.String())
+	golden.File(t, "testdata/graphs.golden", printed.String(), *update)
 
 	source, state := b.topics.Groups()
 	if want := append(source, state...); !slices.Equal(names, want) {

@@ -2,9 +2,10 @@ package processors
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
+
+	"github.com/ticketscloud/vibe-bridge/internal/golden"
 )
 
 // The names, types and labels that rules and dashboards are written against.
@@ -13,33 +14,15 @@ func TestMetricsGolden(t *testing.T) {
 	for _, m := range allMetrics {
 		fmt.Fprintln(&list, m)
 	}
-	golden(t, "metrics.golden", list.String())
+	golden.File(t, "testdata/metrics.golden", list.String(), *update)
 }
 
 const metricsDocument = "../docs/metrics.md"
 
 // The document has every metric, as it is.
 func TestMetricsDocument(t *testing.T) {
-	b, err := os.ReadFile(metricsDocument)
-	if err != nil {
-		t.Fatal(err)
-	}
 	const begin, end = "<!-- generated: go test ./processors -run TestMetricsDocument -update -->\n", "<!-- end -->"
-	before, rest, found := strings.Cut(string(b), begin)
-	present, after, closed := strings.Cut(rest, end)
-	if !found || !closed {
-		t.Fatalf("%s has no place for the metrics", metricsDocument)
-	}
-	want := metricsTable()
-	if *update {
-		if err := os.WriteFile(metricsDocument, []byte(before+begin+want+end+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if present != want {
-		t.Errorf("%s does not have the metrics as they are: run this test with -update\n got %s\nwant %s", metricsDocument, present, want)
-	}
+	golden.Section(t, metricsDocument, begin, end, metricsTable(), *update)
 }
 
 func metricsTable() string {

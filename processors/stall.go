@@ -22,12 +22,8 @@ const stallChecks = 10
 // watchStalls looks for partitions that have records to acknowledge and do not get
 // on, and for groups that do not join. It changes nothing: they make the instance unready, and are named.
 func (b *Bridge) watchStalls(ctx context.Context) error {
-	after := b.cfg.StallAfter
-	if after == 0 {
-		after = DefaultStallAfter
-	}
-	w := stallWatch{after: after, since: map[string]standing{}}
-	tick := time.NewTicker(after / stallChecks)
+	w := stallWatch{after: b.cfg.StallAfter, since: map[string]standing{}}
+	tick := time.NewTicker(b.cfg.StallAfter / stallChecks)
 	defer tick.Stop()
 	for {
 		select {
@@ -118,11 +114,7 @@ func (w stallWatch) look(group string, positions []kafka.Position, markers int64
 func (b *Bridge) watchClusters(ctx context.Context) error {
 	wire := kafka.NewWire() // of its own: an instance that ends waits for no answer
 	defer context.AfterFunc(ctx, wire.Cut)()
-	after := b.cfg.StallAfter
-	if after == 0 {
-		after = DefaultStallAfter
-	}
-	tick := time.NewTicker(after / stallChecks)
+	tick := time.NewTicker(b.cfg.StallAfter / stallChecks)
 	defer tick.Stop()
 	for {
 		select {

@@ -4,8 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +12,7 @@ import (
 	"github.com/IBM/sarama"
 	"pgregory.net/rapid"
 
+	"github.com/ticketscloud/vibe-bridge/internal/golden"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 	"github.com/ticketscloud/vibe-bridge/mapping"
 	"github.com/ticketscloud/vibe-bridge/slim"
@@ -23,24 +22,6 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 func testTopics() Topics {
 	return NewTopics("bridge", [4]string{"partners", "events", "orders_done", "refund_requests"}, "slim-events", "slim-orders", "slim-refunds")
-}
-
-// golden compares with testdata/name, or rewrites it with -update.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs; with -update it becomes:\n%s", path, got)
-	}
 }
 
 // What is created on the clusters, setting by setting. A change here changes
@@ -61,7 +42,7 @@ func TestTopicSpecs(t *testing.T) {
 			fmt.Fprintf(&b, "  %s=%s\n", key, s.Config[key])
 		}
 	}
-	golden(t, "topics.golden", b.String())
+	golden.File(t, "testdata/topics.golden", b.String(), *update)
 
 	// Protocol rule R8: everything on the state cluster whose offsets state refers to is recorded.
 	recorded := topics.StateTopics()

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -17,6 +15,7 @@ import (
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/embedded"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
 	"github.com/ticketscloud/vibe-bridge/internal/seal"
+	"github.com/ticketscloud/vibe-bridge/internal/seal/sealtest"
 	"github.com/ticketscloud/vibe-bridge/mapping"
 	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
 )
@@ -24,13 +23,8 @@ import (
 // keys gives the deployment a file of keys, the first of which seals; instances that start from now on have it.
 func (o *operated) keys(ids ...string) (path string) {
 	o.t.Helper()
-	var lines strings.Builder
-	for _, id := range ids {
-		secret := sha256.Sum256([]byte("a key of the tests: " + id))
-		fmt.Fprintln(&lines, id, base64.StdEncoding.EncodeToString(secret[:]))
-	}
 	path = filepath.Join(filepath.Dir(o.config), "personal-keys")
-	if err := os.WriteFile(path, []byte(lines.String()), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(sealtest.Lines(ids...)), 0o600); err != nil {
 		o.t.Fatal(err)
 	}
 	text, err := os.ReadFile(o.config)

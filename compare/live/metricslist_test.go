@@ -4,8 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +12,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/ticketscloud/vibe-bridge/compare"
+	"github.com/ticketscloud/vibe-bridge/internal/golden"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 )
 
@@ -25,45 +24,15 @@ func TestMetricsGolden(t *testing.T) {
 	for _, m := range allMetrics {
 		fmt.Fprintln(&list, m)
 	}
-	path := filepath.Join("testdata", "metrics.golden")
-	if *update {
-		if err := os.WriteFile(path, []byte(list.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	golden, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if list.String() != string(golden) {
-		t.Errorf("%s differs: with -update it becomes\n%s", path, list.String())
-	}
+	golden.File(t, "testdata/metrics.golden", list.String(), *update)
 }
 
 const metricsDocument = "../../docs/metrics.md"
 
 // The document has every metric, as it is.
 func TestMetricsDocument(t *testing.T) {
-	b, err := os.ReadFile(metricsDocument)
-	if err != nil {
-		t.Fatal(err)
-	}
 	const begin, end = "<!-- generated: go test ./compare/live -run TestMetricsDocument -update -->\n", "<!-- end -->"
-	before, rest, found := strings.Cut(string(b), begin)
-	present, after, closed := strings.Cut(rest, end)
-	if !found || !closed {
-		t.Fatalf("%s has no place for the metrics", metricsDocument)
-	}
-	want := metricsTable()
-	if *update {
-		if err := os.WriteFile(metricsDocument, []byte(before+begin+want+end+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if present != want {
-		t.Errorf("%s does not have the metrics as they are: run this test with -update\n got %s\nwant %s", metricsDocument, present, want)
-	}
+	golden.Section(t, metricsDocument, begin, end, metricsTable(), *update)
 }
 
 func metricsTable() string {

@@ -74,7 +74,10 @@ func (f *fixture) serve(t *testing.T, name string, conf config.HTTP) {
 	late := lateness(t)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/api/") {
-			time.Sleep(late)
+			select {
+			case <-time.After(late):
+			case <-r.Context().Done(): // nobody waits for the answer any more
+			}
 		}
 		if name == "shaky" && f.down.Load() {
 			hangUp(w)
