@@ -13,7 +13,7 @@ import (
 // PageSize is how many keys a RELEASE or REMAP command handles at a time.
 const PageSize = 500
 
-// Reader reads a value of the partition that a step runs in; nil when there is none.
+// Reader reads a value of the partition that a step runs in; nil when there is none. Nobody changes it afterwards.
 type Reader func(key string) ([]byte, error)
 
 // Outcome is what a group does about one input.
@@ -50,7 +50,7 @@ func (s *Scan) WantedRow(key string, value []byte) bool {
 	if ParentKey(key) != s.parent {
 		return false
 	}
-	row, err := DecodeRow(value)
+	row, err := viewRow(value)
 	return err != nil || !row.GetMember().GetLeft() // whoever reads the row next reports the error
 }
 
@@ -79,10 +79,19 @@ func Recheck(key string) Loop {
 	return Loop{Key: key, Command: &statepb.Loop{Kind: statepb.Loop_RECHECK}}
 }
 
-// DecodeRow reads a value of a group table.
+// DecodeRow reads a value of a group table. Texts are not checked to be UTF-8, see decision 17.
 func DecodeRow(value []byte) (*statepb.Row, error) {
 	row := &statepb.Row{}
-	if err := proto.Unmarshal(value, row); err != nil {
+	if err := row.UnmarshalVT(value); err != nil {
+		return nil, fmt.Errorf("decode state: %w", err)
+	}
+	return row, nil
+}
+
+// viewRow is DecodeRow for a value that nobody changes while the row is used: its texts stay where they are in it.
+func viewRow(value []byte) (*statepb.Row, error) {
+	row := &statepb.Row{}
+	if err := row.UnmarshalVTUnsafe(value); err != nil {
 		return nil, fmt.Errorf("decode state: %w", err)
 	}
 	return row, nil
@@ -328,7 +337,7 @@ func ownRow(read Reader, key string, isKind func(string, *statepb.Row) bool) ([]
 	if err != nil {
 		return nil, nil, err
 	}
-	row, err := DecodeRow(own)
+	row, err := viewRow(own)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -365,7 +374,7 @@ func readRow(read Reader, key string) (*statepb.Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	return DecodeRow(value)
+	return viewRow(value)
 }
 
 func unexpected(by string, in proto.Message) error {
@@ -387,16 +396,19 @@ func (r *Rules) outcome(env *Env, key string, own []byte, row *statepb.Row, befo
 			return Outcome{}, err
 		}
 	}
-	value, err := encodeRow(row)
-	if err != nil {
-		return Outcome{}, err
-	}
 	written := writtenBy(row)
-	if bytes.Equal(value, own) && !effects.rewrite && (r.bugs.skipWrite || r.mayStayUnwritten(env, *written)) {
-		return out, nil
+	if own != nil && !effects.rewrite && (r.bugs.skipWrite || r.mayStayUnwritten(env, *written)) {
+		value, err := encodeRow(row)
+		if err != nil {
+			return Outcome{}, err
+		}
+		if bytes.Equal(value, own) {
+			return out, nil
+		}
 	}
 	*written = &statepb.Cause{Topic: env.Self.Topic, Offset: env.Self.Offset}
 	*generationOf(row) = env.Generation
+	var err error
 	out.Value, err = encodeRow(row)
 	return out, err
 }
@@ -432,6 +444,12 @@ func Generation(row *statepb.Row) int32 {
 	return EntityOf(row).GetGeneration()
 }
 
+// GenerationIn is Generation for an encoded row, all of which has to decode.
+func GenerationIn(value []byte) (int32, error) {
+	row, err := viewRow(value)
+	return Generation(row), err
+}
+
 // SessionKey is the key of the row that says which session a partition is in. It
 // stands in every partition of a table.
 const SessionKey = "%session"
@@ -446,7 +464,7 @@ func causeOfWrite(c *statepb.Cause) Cause {
 }
 
 func encodeRow(row *statepb.Row) ([]byte, error) {
-	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(row)
+	b, err := row.MarshalVT()
 	if err != nil {
 		return nil, fmt.Errorf("encode state: %w", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
 )
@@ -71,7 +70,7 @@ func EndsIn(row []byte) (Ends, error) {
 		})
 	})
 	t := &statepb.Tallies{}
-	if err := proto.Unmarshal(tallies, t); err != nil {
+	if err := t.UnmarshalVTUnsafe(tallies); err != nil {
 		return Ends{}, fmt.Errorf("decode state: %w", err)
 	}
 	return endsFrom(t, parked), nil

@@ -10,11 +10,18 @@ import (
 
 type rawCodec = kafka.Bytes
 
+// internal is a message of package statepb.
+type internal interface {
+	proto.Message
+	MarshalVT() ([]byte, error)
+	UnmarshalVTUnsafe([]byte) error
+}
+
 // marshal encodes an internal message, always in the same way.
-func marshal(m proto.Message) []byte {
-	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+func marshal(m internal) []byte {
+	b, err := m.MarshalVT()
 	if err != nil {
-		panic(fmt.Sprintf("encode %T: %v", m, err)) // strings were checked at intake
+		panic(fmt.Sprintf("encode %T: %v", m, err)) // there is no way for it to fail
 	}
 	return b
 }

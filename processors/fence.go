@@ -199,11 +199,7 @@ func generationIn(value []byte) (int32, error) {
 	if value == nil {
 		return 0, nil
 	}
-	row, err := mapping.DecodeRow(value)
-	if err != nil {
-		return 0, err
-	}
-	return mapping.Generation(row), nil
+	return mapping.GenerationIn(value)
 }
 
 // MarkRecovered begins the session. Goka calls it when the store is filled, before

@@ -3,7 +3,6 @@ package processors
 import (
 	"github.com/IBM/sarama"
 	"github.com/lovoo/goka"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 	"github.com/ticketscloud/vibe-bridge/mapping"
@@ -36,7 +35,7 @@ func (g *gate) record(ctx goka.Context, value any)  { g.process(ctx, value, &sta
 func (g *gate) answer(ctx goka.Context, value any)  { g.process(ctx, value, &statepb.Answer{}) }
 func (g *gate) command(ctx goka.Context, value any) { g.process(ctx, value, &statepb.Loop{}) }
 
-func (g *gate) process(ctx goka.Context, value any, in proto.Message) {
+func (g *gate) process(ctx goka.Context, value any, in internal) {
 	defer g.begin(ctx)()
 	rules := g.b.rules.open()
 	defer rules.close()

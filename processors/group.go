@@ -75,7 +75,7 @@ func (g *group) send(ctx goka.Context, m *sarama.ProducerMessage) {
 
 // step decodes an input, runs a pure step over the partition's store, and writes
 // the state. ok is false when the callback must return at once.
-func (g *group) step(ctx goka.Context, value any, in proto.Message,
+func (g *group) step(ctx goka.Context, value any, in internal,
 	run func(*mapping.Env, string, mapping.Reader, proto.Message) (mapping.Outcome, error),
 ) (out mapping.Outcome, ok bool) {
 	if err := g.decode(ctx, value, in); err != nil {
@@ -128,9 +128,10 @@ func (g *group) checkProven(ctx goka.Context, out mapping.Outcome) {
 	}
 }
 
-func (g *group) decode(ctx goka.Context, value any, in proto.Message) error {
+// decode reads an input. Its texts stay where they are in value, which nobody changes.
+func (g *group) decode(ctx goka.Context, value any, in internal) error {
 	raw, _ := value.([]byte)
-	if err := proto.Unmarshal(raw, in); err != nil {
+	if err := in.UnmarshalVTUnsafe(raw); err != nil {
 		return fmt.Errorf("%s: %s/%d/%d is not a record of this program; has something else written to the internal topic?", g.name, ctx.Topic(), ctx.Partition(), ctx.Offset())
 	}
 	return nil

@@ -2,7 +2,6 @@ package processors
 
 import (
 	"github.com/lovoo/goka"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/ticketscloud/vibe-bridge/mapping"
 	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
@@ -28,7 +27,7 @@ func (o *organizers) membership(ctx goka.Context, value any) {
 }
 func (o *organizers) command(ctx goka.Context, value any) { o.process(ctx, value, &statepb.Loop{}) }
 
-func (o *organizers) process(ctx goka.Context, value any, in proto.Message) {
+func (o *organizers) process(ctx goka.Context, value any, in internal) {
 	defer o.begin(ctx)()
 	out, ok := o.step(ctx, value, in, o.b.rules.current().Organizers)
 	if !ok {

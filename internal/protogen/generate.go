@@ -28,13 +28,14 @@ import (
 type importRoot struct {
 	dir      string
 	patterns []string
+	codec    bool // with Marshal and Unmarshal methods that use no reflection
 }
 
 // importRoots lists every schema of the repository.
 var importRoots = []importRoot{
 	{dir: "legacyproto", patterns: []string{"*.proto", "intake/*.proto"}},
 	{dir: "slim", patterns: []string{"vibev1/*.proto"}},
-	{dir: "mapping", patterns: []string{"statepb/*.proto"}},
+	{dir: "mapping", patterns: []string{"statepb/*.proto"}, codec: true},
 	{dir: "compare", patterns: []string{"rowpb/*.proto", "live/livepb/*.proto"}},
 }
 
@@ -71,7 +72,27 @@ func (r importRoot) generate(ctx context.Context, repo string) ([]sourceFile, er
 	if err != nil {
 		return nil, err
 	}
-	response, err := runPlugin(ctx, repo, request)
+	files, err := r.files(ctx, repo, protocGenGo, request)
+	if err != nil || !r.codec {
+		return files, err
+	}
+	request.Parameter = proto.String(request.GetParameter() + "," + codecFeatures)
+	codec, err := r.files(ctx, repo, protocGenGoVtproto, request)
+	return append(files, codec...), err
+}
+
+// codecFeatures: marshal writes fields in the order in which the protobuf library writes them; the unsafe variant
+// leaves strings where they are in the bytes that are read.
+const codecFeatures = "features=marshal+size+unmarshal+unmarshal_unsafe"
+
+// The generators, of the module versions that go.mod pins, so that generator and runtime library never drift apart.
+const (
+	protocGenGo        = "google.golang.org/protobuf/cmd/protoc-gen-go"
+	protocGenGoVtproto = "github.com/planetscale/vtprotobuf/cmd/protoc-gen-go-vtproto"
+)
+
+func (r importRoot) files(ctx context.Context, repo, plugin string, request *pluginpb.CodeGeneratorRequest) ([]sourceFile, error) {
+	response, err := runPlugin(ctx, repo, plugin, request)
 	if err != nil {
 		return nil, err
 	}
@@ -139,28 +160,27 @@ func withImports(files linker.Files) []*descriptorpb.FileDescriptorProto {
 	return ordered
 }
 
-// runPlugin runs the protoc-gen-go of the module version that go.mod pins, so
-// that generator and runtime library never drift apart.
-func runPlugin(ctx context.Context, repo string, request *pluginpb.CodeGeneratorRequest) (*pluginpb.CodeGeneratorResponse, error) {
+// runPlugin runs a generator and returns its answer.
+func runPlugin(ctx context.Context, repo, plugin string, request *pluginpb.CodeGeneratorRequest) (*pluginpb.CodeGeneratorResponse, error) {
 	input, err := proto.MarshalOptions{Deterministic: true}.Marshal(request)
 	if err != nil {
-		return nil, fmt.Errorf("encode the request to protoc-gen-go: %w", err)
+		return nil, fmt.Errorf("encode the request to %s: %w", path.Base(plugin), err)
 	}
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, "go", "run", "google.golang.org/protobuf/cmd/protoc-gen-go")
+	cmd := exec.CommandContext(ctx, "go", "run", plugin)
 	cmd.Dir = repo
 	cmd.Stdin = bytes.NewReader(input)
 	cmd.Stdout = &stdout
 	cmd.Stderr = &stderr
 	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("run protoc-gen-go: %w: %s", err, strings.TrimSpace(stderr.String()))
+		return nil, fmt.Errorf("run %s: %w: %s", path.Base(plugin), err, strings.TrimSpace(stderr.String()))
 	}
 	response := new(pluginpb.CodeGeneratorResponse)
 	if err := proto.Unmarshal(stdout.Bytes(), response); err != nil {
-		return nil, fmt.Errorf("decode the answer of protoc-gen-go: %w", err)
+		return nil, fmt.Errorf("decode the answer of %s: %w", path.Base(plugin), err)
 	}
 	if response.Error != nil {
-		return nil, errors.New("protoc-gen-go: " + response.GetError())
+		return nil, errors.New(path.Base(plugin) + ": " + response.GetError())
 	}
 	return response, nil
 }

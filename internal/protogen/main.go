@@ -5,7 +5,7 @@
 //	go run ./internal/protogen -check   write nothing; list what differs and exit 1
 //
 // It needs the Go toolchain and nothing else: schemas are compiled in process,
-// and protoc-gen-go comes from the module that go.mod pins. The same schemas
+// and protoc-gen-go and protoc-gen-go-vtproto come from the modules that go.mod pins. The same schemas
 // give the same bytes on every machine.
 //
 // Exit codes: 0 fine, 1 something differs (-check) or failed, 2 wrong usage.
