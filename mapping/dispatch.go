@@ -198,7 +198,7 @@ func (r *Rules) gateEvent(env *Env, key string, row *statepb.Row, in proto.Messa
 }
 
 func (r *Rules) gateOrder(env *Env, key string, read Reader, row *statepb.Row, in proto.Message) (Effects, error) {
-	parent, err := readRow(read, ParentKey(key))
+	parent, err := env.event(read, ParentKey(key))
 	if err != nil {
 		return Effects{}, err
 	}
@@ -461,6 +461,15 @@ func SessionRow(generation int32) ([]byte, error) {
 
 func causeOfWrite(c *statepb.Cause) Cause {
 	return Cause{Topic: c.GetTopic(), Offset: c.GetOffset()}
+}
+
+// encodeFacts is for digests.
+func encodeFacts(m interface{ MarshalVT() ([]byte, error) }) []byte {
+	b, err := m.MarshalVT()
+	if err != nil {
+		panic(err) // there is no way for it to fail
+	}
+	return b
 }
 
 func encodeRow(row *statepb.Row) ([]byte, error) {

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -183,16 +184,11 @@ func (r *Rules) slimOrder(f *statepb.OrderFacts, ev *statepb.EventFacts, currenc
 	if !ok {
 		counts = append(counts, CountUnmappedCurrency)
 	}
-	sets := make(map[string]*statepb.TicketSet, len(ev.GetSets()))
-	for _, s := range ev.GetSets() {
-		if s.GetId() != "" { // no ticket can name it
-			sets[s.GetId()] = s
-		}
-	}
+	setOf := setsFor(f, ev)
 	o.Tickets = make([]slim.Ticket, len(f.GetTickets()))
 	for i, t := range f.GetTickets() {
-		set, known := sets[t.GetSet()]
-		if !known {
+		set := setOf(t.GetSet())
+		if set == nil {
 			counts = append(counts, CountUnknownSet)
 		}
 		if t.GetBarcode() == "" {
@@ -225,21 +221,38 @@ func hasUnknownSet(f *statepb.OrderFacts, ev *statepb.EventFacts) bool {
 
 // UnknownSet is the first ticket of an order that names a set which the event lacks, nil when there is none.
 func UnknownSet(f *statepb.OrderFacts, ev *statepb.EventFacts) *statepb.Ticket {
+	setOf := setsFor(f, ev)
 	for _, t := range f.GetTickets() {
-		if t.GetSet() != "" && !hasSet(ev, t.GetSet()) {
+		if t.GetSet() != "" && setOf(t.GetSet()) == nil {
 			return t
 		}
 	}
 	return nil
 }
 
-func hasSet(ev *statepb.EventFacts, id string) bool {
-	for _, s := range ev.GetSets() {
-		if s.GetId() == id {
-			return true
+// fewPairs of a ticket and a set are compared one by one: an order mostly has few tickets, and a map costs more.
+const fewPairs = 256
+
+// setsFor finds the sets of an event by id, for the tickets of an order; nil for one that the event does not have. Of
+// several with one id it is the last. No ticket names a set without an id.
+func setsFor(f *statepb.OrderFacts, ev *statepb.EventFacts) func(id string) *statepb.TicketSet {
+	sets := ev.GetSets()
+	if len(sets)*len(f.GetTickets()) <= fewPairs {
+		return func(id string) *statepb.TicketSet {
+			for _, s := range slices.Backward(sets) {
+				if s.GetId() == id && id != "" {
+					return s
+				}
+			}
+			return nil
 		}
 	}
-	return false
+	byID := make(map[string]*statepb.TicketSet, len(sets))
+	for _, s := range sets {
+		byID[s.GetId()] = s
+	}
+	delete(byID, "")
+	return func(id string) *statepb.TicketSet { return byID[id] }
 }
 
 func (r *Rules) slimCustomer(c *statepb.Customer) slim.Customer {

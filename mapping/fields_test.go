@@ -6,8 +6,10 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
+	"pgregory.net/rapid"
 
 	"github.com/ticketscloud/vibe-bridge/legacyproto/intake"
+	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
 )
 
 func TestSplitName(t *testing.T) {
@@ -153,4 +155,23 @@ func TestMillis(t *testing.T) {
 			t.Errorf("%s: %v, bad %v; want %v, %v", c.name, got, bad, c.want, c.bad)
 		}
 	}
+}
+
+// Few sets are searched and many are looked up; both find the last set of an id, and none without one.
+func TestSetsFor(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		id := rapid.SampledFrom([]string{"", "a", "b", "c", "d"})
+		ev := &statepb.EventFacts{}
+		want := map[string]*statepb.TicketSet{}
+		for range rapid.SampledFrom([]int{0, 1, 5, fewPairs, fewPairs + 1}).Draw(rt, "sets") {
+			s := &statepb.TicketSet{Id: id.Draw(rt, "set")}
+			ev.Sets = append(ev.Sets, s)
+			want[s.GetId()] = s
+		}
+		f := &statepb.OrderFacts{Tickets: []*statepb.Ticket{{Set: id.Draw(rt, "ticket")}}}
+		got := setsFor(f, ev)(f.Tickets[0].GetSet())
+		if set := f.Tickets[0].GetSet(); set == "" && got != nil || set != "" && got != want[set] {
+			rt.Fatalf("of %d sets %q is %v, want %v", len(ev.Sets), set, got, want[set])
+		}
+	})
 }

@@ -2,7 +2,6 @@ package mapping
 
 import (
 	"github.com/cespare/xxhash/v2"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
 )
@@ -157,10 +156,7 @@ func (s *step) askOrganizer(st *statepb.EventState) {
 // orderDigest covers what orders take from their event: sets, organizer, currency.
 func orderDigest(st *statepb.EventState) uint64 {
 	deps := &statepb.EventFacts{Org: st.Facts.GetOrg(), Sets: st.Facts.GetSets()}
-	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(deps)
-	if err != nil {
-		panic(err) // strings were checked at intake
-	}
+	b := encodeFacts(deps)
 	d := xxhash.New()
 	d.Write(b)
 	d.WriteString("\x00" + st.GetOrganizer().GetOrganizer().GetCurrency())
@@ -274,10 +270,7 @@ func (s *step) eventReady(ev *statepb.EventState) (bool, error) {
 
 // refundDigest covers what refunds take from their order: the customer.
 func refundDigest(st *statepb.OrderState) uint64 {
-	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(st.Facts.GetCustomer())
-	if err != nil {
-		panic(err) // strings were checked at intake
-	}
+	b := encodeFacts(st.Facts.GetCustomer())
 	return xxhash.Sum64(b)
 }
 

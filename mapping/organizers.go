@@ -40,10 +40,7 @@ func (s *step) finishOrganizer(changed bool) {
 }
 
 func organizerDigest(f *statepb.OrganizerFacts) uint64 {
-	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(f)
-	if err != nil {
-		panic(err) // strings were checked at intake
-	}
+	b := encodeFacts(f)
 	return xxhash.Sum64(b)
 }
 
