@@ -43,6 +43,8 @@ type fence struct {
 
 	session context.Context // of the tracker, when the store was built
 
+	rows rowCache // of the callbacks
+
 	accounts partitionAccounts
 	reading  sync.WaitGroup // of the rows for the accounts
 
@@ -71,7 +73,7 @@ func (g *group) fenced(build storage.Builder) storage.Builder {
 		if err != nil {
 			return nil, err
 		}
-		f := &fence{Store: st.(*store.Store), g: g, partition: partition, end: at, session: g.tracker.Session(), overruled: map[string]bool{}}
+		f := &fence{Store: st.(*store.Store), g: g, partition: partition, end: at, session: g.tracker.Session(), rows: rowCache{limit: eventCacheBytes}, overruled: map[string]bool{}}
 		if err := f.begin(); err != nil {
 			st.Close()
 			g.tracker.Fail(err) // Goka would make a text of it, among those of the other partitions
@@ -124,6 +126,9 @@ func (e *ForeignWriterError) Error() string {
 	return fmt.Sprintf("another instance wrote to %s/%d: this session's next record is at offset %d and not at %d; one of the two was paused or cut off for longer than its session. This one gives the partition up and reads what the other wrote",
 		e.Table, e.Partition, e.Got, e.Want)
 }
+
+// Set writes a row: Goka calls it in the callbacks alone, and recover writes past it.
+func (f *fence) Set(key string, value []byte) error { return f.rows.write(f.Store, key, value) }
 
 // SetOffset takes the offset of a record that was read from the changelog or,
 // once the session is live, of one that it wrote.

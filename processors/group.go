@@ -15,6 +15,7 @@ import (
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 	"github.com/ticketscloud/vibe-bridge/internal/store"
 	"github.com/ticketscloud/vibe-bridge/mapping"
+	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
 )
 
 // group is what every processor group has in common.
@@ -87,7 +88,7 @@ func (g *group) step(ctx goka.Context, value any, in internal,
 		ctx.Fail(fmt.Errorf("%s: no store of partition %d", g.name, ctx.Partition()))
 		return out, false
 	}
-	env, err := g.env(ctx, st)
+	env, rows, err := g.env(ctx, st)
 	proven := false
 	if err == nil {
 		settle := env.Settle
@@ -96,7 +97,8 @@ func (g *group) step(ctx goka.Context, value any, in internal,
 			proven = proven || status.Done()
 			return status, err
 		}
-		out, err = run(env, ctx.Key(), st.Get, in)
+		key := ctx.Key()
+		out, err = run(env, key, func(k string) ([]byte, error) { return rows.read(st, key, k) }, in)
 	}
 	if err != nil {
 		g.giveUp(ctx, err)
@@ -148,11 +150,11 @@ func (g *group) giveUp(ctx goka.Context, err error) {
 	}
 }
 
-func (g *group) env(ctx goka.Context, st *store.Store) (*mapping.Env, error) {
+func (g *group) env(ctx goka.Context, st *store.Store) (*mapping.Env, *rowCache, error) {
 	topic, partition := string(ctx.Topic()), ctx.Partition()
 	f := g.fence(partition)
 	if f == nil {
-		return nil, fmt.Errorf("%s: partition %d has no session", g.name, partition)
+		return nil, nil, fmt.Errorf("%s: partition %d has no session", g.name, partition)
 	}
 	generation := f.sessionGeneration()
 	return &mapping.Env{
@@ -168,8 +170,9 @@ func (g *group) env(ctx goka.Context, st *store.Store) (*mapping.Env, error) {
 			err := st.ScanWaiting(prefix, "", 1, func(string, store.Waiting) bool { found = true; return false })
 			return found || err != nil // a scan that fails here fails again where it can be reported
 		},
+		Event:    func(key string) (*statepb.Row, error) { return f.rows.event(st, key) },
 		Personal: g.b.cfg.Personal,
-	}, nil
+	}, &f.rows, nil
 }
 
 func (g *group) status(c mapping.Cause, partition int32) mapping.Status {

@@ -10,9 +10,9 @@ import (
 )
 
 // batchReserve is what a batch of one record takes beyond sarama's count of the
-// record, compression that makes it larger included: zstd adds 3 bytes to every
-// 128 KiB that it cannot compress, which is 1.5 KiB at 64 MiB.
-const batchReserve = 4 << 10
+// record, compression that makes it larger included: lz4 adds 4 bytes to every
+// 64 KiB that it cannot compress, which is 4 KiB at 64 MiB; zstd less.
+const batchReserve = 8 << 10
 
 // recordFormat is Kafka's number for records with headers, for sarama's count of their size.
 const recordFormat = 2

@@ -17,7 +17,7 @@ func moveFranz(ctx context.Context, brokers []string, flows []flow, c *counters)
 		byTopic[flows[i].from] = &flows[i]
 		topics = append(topics, flows[i].from)
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ProducerBatchCompression(kgo.ZstdCompression(), kgo.NoCompression()),
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
 		kgo.MaxBufferedRecords(50_000), kgo.FetchMaxBytes(16<<20))
 	if err != nil {
 		return err

@@ -307,7 +307,7 @@ func TestValidateProblems(t *testing.T) {
 		{"--target-brokers=b:1,,c:1", `--target-brokers: target.brokers: entry [1]: "": want host:port`},
 		{"--state-brokers=c:1,c:1", `--state-brokers: state.brokers: entry [1]: "c:1": listed twice`},
 		{"--source-security-protocol=TLS", `--source-security-protocol: source.security.protocol: "TLS": want PLAINTEXT`},
-		{"--target-compression=gzip", `--target-compression: target.compression: "gzip": want zstd or lz4`},
+		{"--target-compression=gzip", `--target-compression: target.compression: "gzip": want lz4 or zstd`},
 		// Topics that would meet on one cluster.
 		{"--target-brokers=A:1", `slim.events: "events": is topics.events too, and source and target are one cluster: set slim.prefix or slim.suffix`},
 		{"--slim-prefix=vibe-bridge-", `slim.events: "vibe-bridge-events": names that begin with "vibe-bridge-" are those of the deployment's internal topics on this cluster`},

@@ -214,7 +214,7 @@ func clusterKeys(name string, of func(*Config) *kafka.Cluster) []key {
 			field: func(c *Config) any { return &of(c).ClientID }},
 		{path: "version", usage: "version of the brokers, if they misreport it",
 			field: func(c *Config) any { return &of(c).Version }},
-		{path: "compression", usage: "of what the bridge writes: zstd or lz4",
+		{path: "compression", usage: "of what the bridge writes: lz4 or zstd",
 			field: func(c *Config) any { return &of(c).Compression }},
 		{path: "flush_interval", usage: "how long the producer gathers records",
 			field: func(c *Config) any { return &of(c).FlushInterval }},

@@ -159,11 +159,11 @@ func TestConsumerOptions(t *testing.T) {
 
 func TestZstdNeedsKafka21(t *testing.T) {
 	old := ProducerOptions{ClientOptions: ClientOptions{Version: sarama.V2_0_0_0}}
-	_, err := profileCluster().ProducerConfig(old)
-	wantError(t, err, []string{`compression: "zstd"`, "2.0.0", "set compression: lz4"})
 	c := profileCluster()
-	c.Compression = CompressionLZ4
-	cfg, err := c.ProducerConfig(old)
+	c.Compression = CompressionZstd
+	_, err := c.ProducerConfig(old)
+	wantError(t, err, []string{`compression: "zstd"`, "2.0.0", "set compression: lz4"})
+	cfg, err := profileCluster().ProducerConfig(old)
 	if err != nil || cfg.Producer.Compression != sarama.CompressionLZ4 {
 		t.Errorf("lz4: %v", err)
 	}

@@ -36,7 +36,7 @@ type Cluster struct {
 	// Only for brokers that misreport what they support.
 	Version string
 
-	// Compression of what the bridge writes: "zstd" (the default) or "lz4".
+	// Compression of what the bridge writes: "lz4" (the default) or "zstd".
 	Compression string
 	// MaxMessageBytes bounds one record, and one batch of records before compression. Default 8 MiB, between 1 MiB
 	// and 64 MiB. Every topic that the bridge writes needs max.message.bytes of at least this much: a batch grows
@@ -80,7 +80,7 @@ func (c Cluster) WithDefaults() Cluster {
 		c.ClientID = defaultClientID
 	}
 	if c.Compression == "" {
-		c.Compression = CompressionZstd
+		c.Compression = CompressionLZ4
 	}
 	if c.MaxMessageBytes == 0 {
 		c.MaxMessageBytes = defaultMaxMessageBytes
@@ -118,7 +118,7 @@ func (c Cluster) Validate() error {
 		}
 	}
 	if c.Compression != CompressionZstd && c.Compression != CompressionLZ4 {
-		errs = append(errs, fmt.Errorf("compression: %q: want %s or %s", c.Compression, CompressionZstd, CompressionLZ4))
+		errs = append(errs, fmt.Errorf("compression: %q: want %s or %s", c.Compression, CompressionLZ4, CompressionZstd))
 	}
 	if c.MaxMessageBytes < minMaxMessageBytes || c.MaxMessageBytes > maxMaxMessageBytes {
 		errs = append(errs, fmt.Errorf("max_message_bytes: %d: want %d (1 MiB) to %d (64 MiB)", c.MaxMessageBytes, minMaxMessageBytes, maxMaxMessageBytes))

@@ -30,7 +30,7 @@ func TestClusterValidate(t *testing.T) {
 		{"client id", func(c *Cluster) { c.ClientID = "a b" }, []string{`client_id: "a b"`}},
 		{"version", func(c *Cluster) { c.Version = "three" }, []string{`version: "three"`, "leave it out"}},
 		{"old version", func(c *Cluster) { c.Version = "0.10.2.0" }, []string{"0.11.0.0 or newer"}},
-		{"compression", func(c *Cluster) { c.Compression = "gzip" }, []string{`compression: "gzip": want zstd or lz4`}},
+		{"compression", func(c *Cluster) { c.Compression = "gzip" }, []string{`compression: "gzip": want lz4 or zstd`}},
 		{"lz4", func(c *Cluster) { c.Compression = "lz4" }, nil},
 		{"small messages", func(c *Cluster) { c.MaxMessageBytes = 1000 }, []string{"max_message_bytes: 1000: want 1048576"}},
 		{"large messages", func(c *Cluster) { c.MaxMessageBytes = 65 << 20 }, []string{"max_message_bytes", "67108864"}},
@@ -52,7 +52,7 @@ func TestClusterValidate(t *testing.T) {
 
 func TestClusterDefaults(t *testing.T) {
 	c := Cluster{}.WithDefaults()
-	if c.Replication != 3 || c.MinInsync != 2 || c.MaxMessageBytes != 8<<20 || c.Compression != "zstd" || c.Security.Protocol != "PLAINTEXT" {
+	if c.Replication != 3 || c.MinInsync != 2 || c.MaxMessageBytes != 8<<20 || c.Compression != "lz4" || c.Security.Protocol != "PLAINTEXT" {
 		t.Errorf("defaults: %+v", c)
 	}
 	if c := (Cluster{Replication: 1}).WithDefaults(); c.MinInsync != 1 {

@@ -107,6 +107,13 @@ func TestStoreAgainstModel(t *testing.T) {
 				check(s.Set(key, value))
 				m.values[key] = value
 			},
+			"replace": func(rt *rapid.T) {
+				key, value := keyGen.Draw(rt, "key"), valueGen.Draw(rt, "value")
+				old, err := s.Get(key)
+				check(err)
+				check(s.Replace(key, old, value))
+				m.values[key] = value
+			},
 			"delete": func(rt *rapid.T) {
 				key := keyGen.Draw(rt, "key")
 				check(s.Delete(key))

@@ -16,8 +16,8 @@ import (
 
 // Defaults of Options.
 const (
-	DefaultCacheBytes    = 256 << 20
-	DefaultMemTableBytes = 16 << 20
+	DefaultCacheBytes    = 128 << 20
+	DefaultMemTableBytes = 8 << 20
 	DefaultMaxOpenFiles  = 1000
 )
 

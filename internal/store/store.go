@@ -97,12 +97,31 @@ func (s *Store) read(key []byte) ([]byte, error) {
 
 // Set stores value under key and updates the index. The value must not be nil.
 func (s *Store) Set(key string, value []byte) error {
+	return s.set(key, value, func() (Waiting, bool, error) { return s.lookup(key) })
+}
+
+// Replace is Set for a key of which the caller has just read that its value is old, nil for none, and which nobody has
+// written since: it spares looking up what the index has of it.
+func (s *Store) Replace(key string, old, value []byte) error {
+	return s.set(key, value, func() (w Waiting, had bool, err error) {
+		if old != nil {
+			w, had = s.describe(key, old)
+		}
+		return w, had, nil
+	})
+}
+
+func (s *Store) set(key string, value []byte, standing func() (Waiting, bool, error)) error {
 	if value == nil {
 		return ErrNilValue
 	}
 	w, waits := s.describe(key, value)
 	return s.write(func(b *pebble.Batch) error {
-		if err := s.putIndex(b, key, w, waits); err != nil {
+		old, had, err := standing()
+		if err != nil {
+			return err
+		}
+		if err := s.putIndex(b, key, old, had, w, waits); err != nil {
 			return err
 		}
 		s.scratch = appendKey(s.scratch[:0], spaceData, key)
@@ -113,7 +132,11 @@ func (s *Store) Set(key string, value []byte) error {
 // Delete removes key and its index entries. A key that is not there is no error.
 func (s *Store) Delete(key string) error {
 	return s.write(func(b *pebble.Batch) error {
-		if err := s.putIndex(b, key, Waiting{}, false); err != nil {
+		old, had, err := s.lookup(key)
+		if err != nil {
+			return err
+		}
+		if err := s.putIndex(b, key, old, had, Waiting{}, false); err != nil {
 			return err
 		}
 		s.scratch = appendKey(s.scratch[:0], spaceData, key)

@@ -32,13 +32,9 @@ func (s *Store) describe(key string, value []byte) (Waiting, bool) {
 	return s.indexer(key, value)
 }
 
-// putIndex adds to b what brings the index entries of key from their present state
-// to w, or away if the key does not wait, and adjusts the count. Under writeMu.
-func (s *Store) putIndex(b *pebble.Batch, key string, w Waiting, waits bool) error {
-	old, had, err := s.lookup(key)
-	if err != nil {
-		return err
-	}
+// putIndex adds to b what brings the index entries of key from their present state,
+// old if it had any, to w, or away if the key does not wait, and adjusts the count. Under writeMu.
+func (s *Store) putIndex(b *pebble.Batch, key string, old Waiting, had bool, w Waiting, waits bool) error {
 	if had == waits && (!waits || old == w) { // of a key that does not wait, w says nothing
 		return nil
 	}

@@ -24,7 +24,7 @@ final class Options {
         DEFAULTS.put("guarantee", "at_least_once"); // or exactly_once_v2
         DEFAULTS.put("threads", "2");
         DEFAULTS.put("commit-interval-ms", ""); // 1000 with at_least_once, 100 with exactly_once_v2
-        DEFAULTS.put("compression", "zstd");
+        DEFAULTS.put("compression", "lz4");
         DEFAULTS.put("replication", "-1"); // of internal topics; -1: the brokers' default
         DEFAULTS.put("organizer-hold-ms", "600000");
         DEFAULTS.put("set-hold-ms", "600000");

@@ -1,0 +1,123 @@
+package processors
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
+
+	"github.com/ticketscloud/vibe-bridge/internal/store"
+	"github.com/ticketscloud/vibe-bridge/mapping"
+	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
+)
+
+// Whatever was read and written before, the cache gives what the store has.
+func TestRowCache(t *testing.T) {
+	r, err := store.NewRegistry(store.Options{Dir: t.TempDir(), Indexer: waiting})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	built, err := r.Builder()("table", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := built.(*store.Store)
+	n := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		c := rowCache{limit: 300}
+		n++
+		prefix := fmt.Sprintf("%d-", n)
+		key := rapid.Map(rapid.IntRange(0, 3), func(k int) string { return fmt.Sprint(prefix, k) })
+		rt.Repeat(map[string]func(*rapid.T){
+			"write": func(rt *rapid.T) {
+				row := &statepb.Row{State: &statepb.Row_Event{Event: &statepb.EventState{
+					Facts: &statepb.EventFacts{Name: rapid.String().Draw(rt, "name"), Description: string(make([]byte, rapid.SampledFrom([]int{0, 100, 600}).Draw(rt, "size")))},
+				}}}
+				if rapid.Bool().Draw(rt, "waits") {
+					row.GetEvent().Entity = &statepb.Entity{Wait: &statepb.Wait{Since: 1}}
+				}
+				k := key.Draw(rt, "key")
+				if rapid.Bool().Draw(rt, "read before") {
+					if _, err := c.read(st, k, k); err != nil {
+						rt.Fatal(err)
+					}
+				}
+				if err := c.write(st, k, marshal(row)); err != nil {
+					rt.Fatal(err)
+				}
+			},
+			"read another": func(rt *rapid.T) {
+				if _, err := c.read(st, key.Draw(rt, "about"), key.Draw(rt, "key")); err != nil {
+					rt.Fatal(err)
+				}
+			},
+			"event": func(rt *rapid.T) {
+				k := key.Draw(rt, "key")
+				value, err := st.Get(k)
+				if err != nil {
+					rt.Fatal(err)
+				}
+				want, err := mapping.DecodeRow(value)
+				if err != nil {
+					rt.Fatal(err)
+				}
+				if got, err := c.event(st, k); err != nil || !proto.Equal(got, want) {
+					rt.Fatalf("%s: got %v (%v), want %v", k, got, err, want)
+				}
+			},
+			"": func(*rapid.T) {
+				if c.size > c.limit && len(c.young) > 1 {
+					rt.Fatalf("%d rows with %d bytes", len(c.young), c.size)
+				}
+				var want, got []string
+				err := st.Scan(prefix, "", math.MaxInt, func(key string, value []byte) bool {
+					if _, waits := waiting(key, value); waits {
+						want = append(want, key)
+					}
+					return true
+				})
+				listed := st.ScanWaiting(prefix, "", math.MaxInt, func(key string, _ store.Waiting) bool { got = append(got, key); return true })
+				if err != nil || listed != nil || !slices.Equal(got, want) {
+					rt.Fatalf("%q are said to wait, %q do (%v, %v)", got, want, err, listed)
+				}
+			},
+		})
+	})
+}
+
+// The event's row is read once for many orders, and again when it was written.
+func TestRowCacheSparesReading(t *testing.T) {
+	c := rowCache{limit: eventCacheBytes}
+	r, err := store.NewRegistry(store.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	built, err := r.Builder()("table", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := built.(*store.Store)
+	row := marshal(&statepb.Row{State: &statepb.Row_Event{Event: &statepb.EventState{MemberOf: "g"}}})
+	if err := c.write(st, "e", bytes.Clone(row)); err != nil {
+		t.Fatal(err)
+	}
+	first, err := c.event(st, "e")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := c.event(st, "e"); err != nil || again != first {
+		t.Errorf("it was read twice (%v)", err)
+	}
+	if err := c.write(st, "e", row); err != nil {
+		t.Fatal(err)
+	}
+	if written, err := c.event(st, "e"); err != nil || written == first {
+		t.Errorf("it is the row from before it was written (%v)", err)
+	}
+}
