@@ -35,9 +35,6 @@ func DecodePartner(b []byte, m *Partner) error { return decode(b, m) }
 // DecodeEvent is DecodePartner for records of the events topic.
 func DecodeEvent(b []byte, m *Event) error { return decode(b, m) }
 
-// DecodeOrder is DecodePartner for records of the orders_done topic.
-func DecodeOrder(b []byte, m *Order) error { return decode(b, m) }
-
 // DecodeRefundRequest is DecodePartner for records of the refund_requests topic.
 func DecodeRefundRequest(b []byte, m *RefundRequest) error { return decode(b, m) }
 
