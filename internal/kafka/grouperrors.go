@@ -53,13 +53,6 @@ type handlerError struct{ error }
 
 func (e handlerError) Unwrap() error { return e.error }
 
-func ofHandler(err error) error {
-	if err == nil {
-		return nil
-	}
-	return handlerError{err}
-}
-
 // Errors implements sarama.ConsumerGroup.
 func (g *trackedGroup) Errors() <-chan error {
 	g.listen.Do(func() {

@@ -94,7 +94,7 @@ func TestOtherErrorsAreLogged(t *testing.T) {
 	h.tr.hear(reading("orders", errors.New("read tcp 10.0.0.7:51000->10.0.0.1:9092: connection reset by peer")))
 	h.tr.hear(reading("events", sarama.ErrRequestTimedOut))
 	h.want("two errors", 0, 2)
-	h.tr.hear(ofHandler(errors.New("panic in callback")))
+	h.tr.hear(handlerError{errors.New("panic in callback")})
 	h.want("an error that Consume returns too", 0, 2)
 }
 

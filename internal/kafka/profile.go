@@ -13,13 +13,13 @@ import (
 // The client profile: one base for consumers, producers and admin clients. Every value here differs from a
 // default of sarama or of Goka for a reason. CheckProfile refuses a configuration that falls behind it.
 const (
-	// A session timeout at or below Goka's fixed wait of 5 s per rebalance lets the group never settle
-	// (hole H9 of the safety protocol); 7 s leaves room for the join itself.
+	// A session timeout at or below Goka's fixed wait of 5 s, which remains after a session that failed, lets the group
+	// never settle (hole H9 of the safety protocol); 7 s leaves room for the join itself.
 	minSessionTimeout     = 7 * time.Second
 	maxSessionTimeout     = 5 * time.Minute
 	defaultSessionTimeout = 15 * time.Second
 
-	// Within the rebalance timeout an instance has to flush and, after Goka's wait of 5 s, to rejoin.
+	// Within the rebalance timeout an instance has to flush and to rejoin, after Goka's wait of 5 s at worst.
 	minRebalanceTimeout = 15 * time.Second
 	maxRebalanceTimeout = 5 * time.Minute
 	// DefaultRebalanceTimeout is that of a consumer group for which no other is asked.
@@ -112,7 +112,7 @@ func (o ConsumerOptions) WithDefaults() ConsumerOptions {
 func (o ConsumerOptions) Validate() error {
 	o = o.WithDefaults()
 	if o.SessionTimeout <= minSessionTimeout || o.SessionTimeout > maxSessionTimeout {
-		return fmt.Errorf("session_timeout: %s: want more than %s (a group that waits 5s at every rebalance never settles below it) and at most %s",
+		return fmt.Errorf("session_timeout: %s: want more than %s (a group that waits 5s after a failed session never settles below it) and at most %s",
 			o.SessionTimeout, minSessionTimeout, maxSessionTimeout)
 	}
 	if o.RebalanceTimeout < minRebalanceTimeout || o.RebalanceTimeout > maxRebalanceTimeout {

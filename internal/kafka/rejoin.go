@@ -19,23 +19,58 @@ const (
 	joinBackoffMax   = 5 * time.Second
 )
 
-// Consume implements sarama.ConsumerGroup.
+// Consume implements sarama.ConsumerGroup. It joins again at once when a rebalance has ended a session in order: Goka
+// waits 5 s every time that Consume returns, and nothing reads the partitions meanwhile.
 func (g *trackedGroup) Consume(ctx context.Context, topics []string, h sarama.ConsumerGroupHandler) error {
+	backoff := joinBackoffFirst
+	for {
+		began := time.Now()
+		again, err := g.session(ctx, topics, h)
+		if err != nil || !again {
+			return err
+		}
+		if time.Since(began) >= restless {
+			backoff = joinBackoffFirst
+			continue
+		}
+		if !pause(ctx, backoff) {
+			return nil
+		}
+		backoff = min(2*backoff, joinBackoffMax)
+	}
+}
+
+// restless is how short a session is after which it is better to wait a little: the next may be as short.
+const restless = 5 * time.Second
+
+// session is one session of the group, with what it takes to join. again says that a rebalance has ended it, and
+// nothing is wrong.
+func (g *trackedGroup) session(ctx context.Context, topics []string, h sarama.ConsumerGroupHandler) (again bool, err error) {
 	backoff := joinBackoffFirst
 	g.t.away.CompareAndSwap(0, time.Now().UnixNano())
 	for try := 1; ; try++ {
 		handler := &trackedHandler{h: h, t: g.t}
 		err := g.ConsumerGroup.Consume(ctx, topics, handler)
 		if err == nil || handler.begun || try == joinTries || !Unreachable(err) {
-			return err
+			return handler.begun && !handler.refused.Load() && ctx.Err() == nil && g.t.failed() == nil, err
 		}
 		g.t.rejoins(err, backoff)
-		select {
-		case <-time.After(backoff):
-		case <-ctx.Done():
-			return ctx.Err()
+		if !pause(ctx, backoff) {
+			return false, ctx.Err()
 		}
 		backoff = min(2*backoff, joinBackoffMax)
+	}
+}
+
+// pause is false when ctx has ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

@@ -188,3 +188,100 @@ func TestGroupThatIsToldToEndWhileItTriesToJoin(t *testing.T) {
 		}
 	})
 }
+
+// rebalancedGroup has sessions that rebalances end, each of the length that is asked for.
+type rebalancedGroup struct {
+	sarama.ConsumerGroup
+	sessions int
+	length   time.Duration
+	claims   map[string][]int32
+	begun    func(n int)
+}
+
+func (g *rebalancedGroup) Consume(ctx context.Context, _ []string, h sarama.ConsumerGroupHandler) error {
+	if g.sessions++; g.sessions > 20 {
+		return errors.New("too many sessions")
+	}
+	s := newScriptedSession(nil)
+	if err := h.Setup(s); err != nil {
+		return err
+	}
+	if g.begun != nil {
+		g.begun(g.sessions)
+	}
+	pause(ctx, g.length)
+	return h.Cleanup(s)
+}
+
+// badReceiver refuses to clean up its third session.
+type badReceiver struct {
+	receiver
+	cleaned int
+}
+
+var errNotClean = errors.New("not clean")
+
+func (r *badReceiver) Cleanup(sarama.ConsumerGroupSession) error {
+	if r.cleaned++; r.cleaned == 3 {
+		return errNotClean
+	}
+	return nil
+}
+
+// A group joins again at once after a rebalance, and Goka, which would wait first, hears of no end of it. After sessions
+// that hardly last it takes its time. What fails goes to Goka.
+func TestGroupThatIsRebalanced(t *testing.T) {
+	build := func(t *testing.T, g sarama.ConsumerGroup) (*Tracker, sarama.ConsumerGroup) {
+		tracker := NewTracker(TrackerOptions{})
+		group, err := tracker.Builder(func([]string, string, string) (sarama.ConsumerGroup, error) { return g, nil })(nil, "g", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tracker, group
+	}
+	for name, c := range map[string]struct {
+		length, after time.Duration
+		sessions      int
+	}{
+		"long sessions":  {time.Minute, 10 * time.Minute, 10},
+		"short sessions": {0, joinBackoffFirst * (1 + 2 + 4 + 8), 5}, // one more after each pause, the last one included
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := &rebalancedGroup{length: c.length}
+				_, group := build(t, g)
+				ctx, stop := context.WithTimeout(t.Context(), c.after+time.Millisecond)
+				defer stop()
+				if err := group.Consume(ctx, nil, &receiver{}); err != nil {
+					t.Errorf("ended with %v", err)
+				}
+				if want := c.sessions; g.sessions < want || g.sessions > want+1 {
+					t.Errorf("%d sessions, want %d", g.sessions, want)
+				}
+			})
+		})
+	}
+	t.Run("a failed session", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			g := &rebalancedGroup{length: time.Minute}
+			_, group := build(t, g)
+			if err := group.Consume(t.Context(), nil, &badReceiver{}); !errors.Is(err, errNotClean) || g.sessions != 3 {
+				t.Errorf("ended with %v after %d sessions", err, g.sessions)
+			}
+		})
+	})
+	t.Run("a failed tracker", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			g := &rebalancedGroup{length: time.Minute}
+			tracker, group := build(t, g)
+			g.begun = func(n int) {
+				if n == 2 {
+					tracker.Fail(io.EOF)
+				}
+			}
+			if err := group.Consume(t.Context(), nil, &receiver{}); err != nil || g.sessions != 2 {
+				t.Errorf("ended with %v after %d sessions", err, g.sessions)
+			}
+		})
+	})
+}

@@ -369,12 +369,23 @@ type trackedGroup struct {
 	heard  chan struct{} // closed when all of them were heard; nil when nobody listens
 }
 
-// trackedHandler serves one session; Consume makes a new one every time.
+// trackedHandler serves one session.
 type trackedHandler struct {
 	h     sarama.ConsumerGroupHandler
 	t     *Tracker
 	s     *trackedSession
 	begun bool // Goka has been told of the session
+
+	refused atomic.Bool // Goka returned an error
+}
+
+// returned is what Goka has returned to the group.
+func (h *trackedHandler) returned(err error) error {
+	if err == nil {
+		return nil
+	}
+	h.refused.Store(true)
+	return handlerError{err}
 }
 
 // trackedSession is what Goka sees as the session. Acknowledgements that come
@@ -494,7 +505,7 @@ func (h *trackedHandler) Cleanup(sarama.ConsumerGroupSession) error {
 		return nil // Setup refused the session
 	}
 	defer close(h.s.cleaned)
-	err := ofHandler(h.h.Cleanup(h.s))
+	err := h.returned(h.h.Cleanup(h.s))
 	if h.t.opts.Overdue != nil && h.t.opts.Flushed != nil && h.s.unfinished() && !h.t.opts.Flushed() {
 		h.t.opts.Overdue() // Goka has waited for a minute only, and the member leaves now
 	}
@@ -522,7 +533,7 @@ func (h *trackedHandler) ConsumeClaim(_ sarama.ConsumerGroupSession, c sarama.Co
 	}()
 	defer forwarding.Wait()
 	defer close(stop)
-	return ofHandler(h.h.ConsumeClaim(s, claim))
+	return h.returned(h.h.ConsumeClaim(s, claim))
 }
 
 // report counts a claim whose initial offset is known.
