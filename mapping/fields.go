@@ -288,8 +288,19 @@ func (r *Rules) slimRefund(f *statepb.RefundFacts, customer *statepb.Customer, o
 	return slim.Refund{Customer: r.slimCustomer(customer), TicketIDs: f.GetTicketIds()}, counts
 }
 
-func (r *Rules) encodeEvent(ev *slim.Event) []byte { return slim.AppendEvent(nil, r.Encoding, ev) }
+func (r *Rules) encodeEvent(ev *slim.Event) []byte {
+	return slim.AppendEvent(make([]byte, 0, eventRoom+len(ev.Name)+len(ev.Description)), r.Encoding, ev)
+}
 
-func (r *Rules) encodeOrder(o *slim.Order) []byte { return slim.AppendOrder(nil, r.Encoding, o) }
+func (r *Rules) encodeOrder(o *slim.Order) []byte {
+	return slim.AppendOrder(make([]byte, 0, orderRoom+ticketRoom*len(o.Tickets)), r.Encoding, o)
+}
+
+// What most records need beside their long texts: a buffer that is too small is copied until it is large enough.
+const (
+	eventRoom  = 1 << 10
+	orderRoom  = 192
+	ticketRoom = 384
+)
 
 func (r *Rules) encodeRefund(f *slim.Refund) []byte { return slim.AppendRefund(nil, r.Encoding, f) }

@@ -146,6 +146,7 @@ func (b *Bridge) run(ctx context.Context) error {
 	}
 	b.stores, err = store.NewRegistry(store.Options{
 		Dir: b.cfg.StateFolder(), Indexer: waiting, IndexVersion: waitingVersion, Logger: b.log,
+		CacheBytes: store.CacheBytes(b.cfg.Settings.Partitions),
 	})
 	if err != nil {
 		return err

@@ -1,6 +1,9 @@
 package processors
 
 import (
+	"bytes"
+	"slices"
+
 	"github.com/IBM/sarama"
 	"github.com/lovoo/goka"
 
@@ -63,12 +66,13 @@ func (g *gate) emit(ctx goka.Context, e mapping.Emit, replay bool) {
 	if g.b.cfg.SourceHeader {
 		source = slim.Source(g.b.topics.Legacy[e.Stream], e.Source.GetPartition(), e.Source.GetOffset())
 	}
-	headers := goka.Headers{}
+	m := kafka.NewRecord(g.b.topics.Slim[e.Stream], e.Key, e.Value, nil)
 	for _, h := range slim.Headers(g.b.rules.current().Encoding, g.b.cfg.ApplicationID, source) {
-		headers[h.Key] = h.Value
+		m.Headers = append(m.Headers, sarama.RecordHeader{Key: []byte(h.Key), Value: h.Value})
 	}
+	slices.SortFunc(m.Headers, func(a, b sarama.RecordHeader) int { return bytes.Compare(a.Key, b.Key) })
 	commit := ctx.DeferCommit()
-	g.producer.Send(kafka.NewRecord(g.b.topics.Slim[e.Stream], e.Key, e.Value, headers), func(_ *sarama.ProducerMessage, err error) {
+	g.producer.Send(m, func(_ *sarama.ProducerMessage, err error) {
 		if err == nil {
 			g.b.metrics.acknowledged(e, replay)
 		}

@@ -149,8 +149,8 @@ var servedByComparison = sync.OnceValues(func() (map[string]bool, error) {
 	return paths, err
 })
 
-// cacheBytes is the block cache of the local state (store.DefaultCacheBytes), in C memory.
-const cacheBytes = 256 << 20
+// cacheBytes is the cache of the local state with 12 partitions (store.CacheBytes), in C memory.
+const cacheBytes = 128 << 20
 
 // exitTime is how long an instance may take to end after stop_timeout.
 const exitTime = 15 * time.Second

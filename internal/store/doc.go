@@ -29,24 +29,21 @@
 //  1. A value, its index entries, the count and the offset known by then are
 //     written in one batch. After any crash they agree.
 //  2. The stored offset never leads the values: SetOffset is remembered in memory
-//     and written with the next value, so it stands in the log behind every value
+//     and written with the next value, so it is written after every value
 //     that came before it. It may lag; Goka then replays a few records more.
-//  3. The entry i KEY is the only record of what t and the count hold for KEY. The
-//     old entry is read from there and never derived from the old value, so a new
-//     Indexer cannot leave entries of its predecessor behind.
+//  3. The index is what the Indexer of the stored version says of the values. Replace
+//     relies on it; Set and Delete read the old entry from i KEY.
 //  4. m index is absent while the index is being rebuilt. A rebuild that was
 //     interrupted starts again.
 //
 // # Crashes
 //
-// Writes are not synced, and Pebble buffers up to 32 KiB of its write-ahead log
-// inside the process. Therefore:
+// There is no write-ahead log: the changelog is one. A write is in memory until the
+// memtable is full and goes to the disk as a whole. Therefore:
 //
-//   - Close: the log is synced; nothing is lost.
-//   - kill -9: the writes since the last full log block are lost. This differs from
-//     LevelDB, which hands each write to the operating system.
-//   - Machine crash, power loss: what the operating system had not written back is
-//     lost as well.
+//   - Close: the memtable is flushed; nothing is lost.
+//   - kill -9, machine crash, power loss: the writes since the last flush are lost, two
+//     memtables of them at most (Options.MemTableBytes).
 //
 // In each case what remains is a prefix of the writes, never a later write
 // without an earlier one. By invariant 2 Goka's recovery reads the lost part again

@@ -100,9 +100,6 @@ func (r *refusal) ask(op, name string) error {
 // a hang or the end of the process. Nothing is lost, and the store opens again.
 func TestDiskRefusesWrites(t *testing.T) {
 	for _, what := range []struct{ op, kind string }{
-		{"write", ".log"},
-		{"sync", ".log"},
-		{"create", ".log"},
 		{"write", "MANIFEST-"},
 		{"sync", "MANIFEST-"},
 		{"create", ".sst"},
@@ -125,7 +122,7 @@ func TestDiskRefusesWrites(t *testing.T) {
 			err := replay(s, 1000, crashOps, func(int) {})
 			wantError(t, err, ErrFailed)
 			wantText(t, err, "/state/gate-table/3", syscall.ENOSPC.Error(), "start again")
-			disk.on.Store(false) // too late: the log has a hole
+			disk.on.Store(false) // too late: what was refused is missing
 			checkFailed(t, s)
 			wantError(t, s.Close(), ErrFailed)
 			wantText(t, errors.New(log.String()), syscall.ENOSPC.Error())
@@ -194,12 +191,12 @@ func checkFailed(t *testing.T, s *Store) {
 	must(t, indexError(s))
 }
 
-// The last bytes of the log are written by Close, which must not hide it if the disk
-// has no place for them.
+// What is in memory is written by Close, which must not hide it if the disk has no
+// place for it.
 func TestDiskRefusesClose(t *testing.T) {
 	for _, op := range []string{"write", "sync", "close"} {
 		t.Run(op, func(t *testing.T) {
-			disk := &refusal{op: op, kind: ".log"}
+			disk := &refusal{op: op, kind: ".sst"}
 			r := newTestRegistry(t, crashOptions("/state", refuse{vfs.NewMem(), disk.ask}))
 			s := openTestStore(t, r)
 			must(t, replay(s, 0, 10, func(int) {}))
@@ -214,7 +211,7 @@ func TestDiskRefusesClose(t *testing.T) {
 func TestDiskFullAtOpen(t *testing.T) {
 	for _, what := range []struct{ op, kind string }{
 		{"create", "MANIFEST-"}, {"write", "MANIFEST-"}, {"sync", "MANIFEST-"},
-		{"create", ".log"}, {"write", ".log"}, {"create", "marker."}, {"create", ""}, {"write", ""},
+		{"create", "marker."}, {"create", ""}, {"write", ""},
 	} {
 		t.Run(what.op+" "+what.kind, func(t *testing.T) {
 			disk := &refusal{op: what.op, kind: what.kind}
@@ -235,7 +232,7 @@ func TestDiskFullAtOpen(t *testing.T) {
 			s := openTestStore(t, r)
 			must(t, s.Set("a", plainValue("")))
 			must(t, s.Close())
-			if what.kind != "marker." && !(what.op == "write" && what.kind == ".log") { // not touched by a second open
+			if what.kind != "marker." { // not touched by a second open
 				refused()
 			}
 			s = openTestStore(t, r)

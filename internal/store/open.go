@@ -21,9 +21,8 @@ const formatVersion = 1
 const databaseFormat = pebble.FormatWALSyncChunks
 
 const (
-	bloomBitsPerKey = 10        // about 1 % false positives
-	logBytesPerSync = 512 << 10 // spreads the log's write-back; a full log is synced under the writer's lock
-	dirMode         = 0o700     // state holds personal data
+	bloomBitsPerKey = 10    // about 1 % false positives
+	dirMode         = 0o700 // state holds personal data
 
 	// So many that writers never wait for compactions, which may wait for space on
 	// the disk. They wait for flushes only, which a freezer lets end.
@@ -97,7 +96,7 @@ func (s *Store) databaseOptions(opts Options, cache *pebble.Cache, files *pebble
 		FileCache:             files,
 		MemTableSize:          uint64(opts.MemTableBytes),
 		L0StopWritesThreshold: maxSublevels,
-		WALBytesPerSync:       logBytesPerSync,
+		DisableWAL:            true, // see the package comment
 		FormatMajorVersion:    databaseFormat,
 		Logger:                databaseLogger{s.log, s.dir},
 		EventListener: &pebble.EventListener{
@@ -194,7 +193,10 @@ func (s *Store) initialize(index []byte) error {
 	if err := b.Set(metaIndex, index, nil); err != nil {
 		return err
 	}
-	return s.commit(b, pebble.Sync)
+	if err := s.commit(b); err != nil {
+		return err
+	}
+	return s.flush()
 }
 
 func (s *Store) readInt64(key []byte) (value int64, ok bool, err error) {

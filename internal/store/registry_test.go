@@ -269,7 +269,7 @@ func TestDamagedFiles(t *testing.T) {
 	}
 	refused := 0
 	for name, damage := range damages {
-		for _, kind := range []string{"MANIFEST-", "marker.", "OPTIONS-", ".sst", ".log"} {
+		for _, kind := range []string{"MANIFEST-", "marker.", "OPTIONS-", ".sst"} {
 			t.Run(kind+" "+name, func(t *testing.T) {
 				dir := t.TempDir()
 				partition := filepath.Join(dir, testTopic, "3")

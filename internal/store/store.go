@@ -200,10 +200,10 @@ func (s *Store) write(fill func(b *pebble.Batch) error) error {
 	}
 	s.writeMu.Lock()
 	defer s.writeMu.Unlock()
-	return s.writeLocked(fill, pebble.NoSync)
+	return s.writeLocked(fill)
 }
 
-func (s *Store) writeLocked(fill func(b *pebble.Batch) error, how *pebble.WriteOptions) error {
+func (s *Store) writeLocked(fill func(b *pebble.Batch) error) error {
 	if err := s.failed(); err != nil {
 		return err
 	}
@@ -214,7 +214,7 @@ func (s *Store) writeLocked(fill func(b *pebble.Batch) error, how *pebble.WriteO
 		err = s.putMeta(b, before)
 	}
 	if err == nil {
-		err = s.commit(b, how)
+		err = s.commit(b)
 	}
 	if err != nil {
 		s.waiting.Store(before)
@@ -223,7 +223,7 @@ func (s *Store) writeLocked(fill func(b *pebble.Batch) error, how *pebble.WriteO
 }
 
 // putMeta adds the count, if the index has changed it, and the offset. The offset
-// was set before this batch, so the values up to it stand earlier in the log.
+// was set before this batch, so the values up to it come before it.
 func (s *Store) putMeta(b *pebble.Batch, before int64) error {
 	if count := s.waiting.Load(); count != before {
 		if err := b.Set(metaCount, binary.BigEndian.AppendUint64(nil, uint64(count)), nil); err != nil {
@@ -239,17 +239,13 @@ func (s *Store) putMeta(b *pebble.Batch, before int64) error {
 	return b.Set(metaOffset, binary.BigEndian.AppendUint64(nil, uint64(s.offset)), nil)
 }
 
-// commit commits b and frees it. A refused write is not an error for Pebble (see
-// freezer), so a commit that syncs must look for it.
-func (s *Store) commit(b *pebble.Batch, how *pebble.WriteOptions) error {
-	if err := b.Commit(how); err != nil {
+// commit commits b and frees it.
+func (s *Store) commit(b *pebble.Batch) error {
+	if err := b.Commit(pebble.NoSync); err != nil {
 		return s.fail(failedError(s.dir, err))
 	}
 	if err := b.Close(); err != nil {
 		return s.fail(failedError(s.dir, err))
-	}
-	if how.Sync {
-		return s.failed()
 	}
 	return nil
 }
@@ -271,13 +267,9 @@ func (s *Store) failed() error {
 
 func (s *Store) readError(err error) error { return readError(s.dir, err) }
 
-// Close ends all iterators, writes the offset, syncs the log and closes the
+// Close ends all iterators, writes the offset, flushes the memtable and closes the
 // database. It waits for calls that are under way. Later calls return what the
 // first one returned.
-//
-// The memtable is not flushed: the log is enough to lose nothing, the next open
-// replays it in the time that the flush would take now, and a full disk cannot hold
-// up a rebalance.
 func (s *Store) Close() error {
 	s.closeOnce.Do(func() { s.closeErr = s.close() })
 	return s.closeErr
@@ -311,9 +303,18 @@ func (s *Store) abortIterators() {
 
 // sync writes the offset and brings everything written so far to the disk.
 func (s *Store) sync() error {
-	return s.writeLocked(func(b *pebble.Batch) error {
-		return b.LogData(nil, nil) // never empty, so there is always something to sync
-	}, pebble.Sync)
+	if err := s.writeLocked(func(*pebble.Batch) error { return nil }); err != nil {
+		return err
+	}
+	return s.flush()
+}
+
+// flush brings everything written so far to the disk. A refused write is not an error for Pebble (see freezer).
+func (s *Store) flush() error {
+	if err := s.db.Flush(); err != nil {
+		return s.fail(failedError(s.dir, err))
+	}
+	return s.failed()
 }
 
 // closeDB closes the database and gives up the directory. A write may have been
@@ -328,7 +329,6 @@ func (s *Store) closeDB() error {
 // Sizes of a store, for metrics.
 type Sizes struct {
 	DiskBytes           uint64 // all files of the database
-	LogBytes            uint64 // live part of the write-ahead log
 	MemTableBytes       uint64 // memory of memtables, those that wait for a flush included
 	CompactionDebtBytes uint64 // estimate of what is still to be compacted
 	ReadAmplification   int    // sorted runs that a read may have to look at
@@ -344,7 +344,6 @@ func (s *Store) Sizes() Sizes {
 	m := s.db.Metrics()
 	return Sizes{
 		DiskBytes:           m.DiskSpaceUsage(),
-		LogBytes:            m.WAL.Size,
 		MemTableBytes:       m.MemTable.Size,
 		CompactionDebtBytes: m.Compact.EstimatedDebt,
 		ReadAmplification:   m.ReadAmp(),

@@ -184,7 +184,10 @@ func (s *Store) rebuildIndex(version []byte) error {
 	if err := b.Set(metaIndex, version, nil); err != nil {
 		return err
 	}
-	return s.commit(b, pebble.Sync)
+	if err := s.commit(b); err != nil {
+		return err
+	}
+	return s.flush()
 }
 
 func (s *Store) clearIndex() error {
@@ -202,7 +205,7 @@ func (s *Store) clearIndex() error {
 		return err
 	}
 	s.waiting.Store(0)
-	return s.commit(b, pebble.NoSync)
+	return s.commit(b)
 }
 
 func (s *Store) fillIndex() error {
@@ -228,7 +231,7 @@ func (s *Store) fillIndex() error {
 		if b.Len() < rebuildBatchBytes {
 			continue
 		}
-		if err := s.commit(b, pebble.NoSync); err != nil {
+		if err := s.commit(b); err != nil {
 			return err
 		}
 		b = s.db.NewBatch()
@@ -240,5 +243,5 @@ func (s *Store) fillIndex() error {
 	if err := b.Set(metaCount, count, nil); err != nil {
 		return err
 	}
-	return s.commit(b, pebble.NoSync)
+	return s.commit(b)
 }
