@@ -50,7 +50,7 @@ func (s *Scan) WantedRow(key string, value []byte) bool {
 	if ParentKey(key) != s.parent {
 		return false
 	}
-	row, err := viewRow(value)
+	row, err := ViewRow(value)
 	return err != nil || !row.GetMember().GetLeft() // whoever reads the row next reports the error
 }
 
@@ -88,8 +88,8 @@ func DecodeRow(value []byte) (*statepb.Row, error) {
 	return row, nil
 }
 
-// viewRow is DecodeRow for a value that nobody changes while the row is used: its texts stay where they are in it.
-func viewRow(value []byte) (*statepb.Row, error) {
+// ViewRow is DecodeRow for a value that nobody changes while the row is used: its texts stay where they are in it.
+func ViewRow(value []byte) (*statepb.Row, error) {
 	row := &statepb.Row{}
 	if err := row.UnmarshalVTUnsafe(value); err != nil {
 		return nil, fmt.Errorf("decode state: %w", err)
@@ -337,7 +337,7 @@ func ownRow(read Reader, key string, isKind func(string, *statepb.Row) bool) ([]
 	if err != nil {
 		return nil, nil, err
 	}
-	row, err := viewRow(own)
+	row, err := ViewRow(own)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -374,7 +374,7 @@ func readRow(read Reader, key string) (*statepb.Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	return viewRow(value)
+	return ViewRow(value)
 }
 
 func unexpected(by string, in proto.Message) error {
@@ -446,7 +446,7 @@ func Generation(row *statepb.Row) int32 {
 
 // GenerationIn is Generation for an encoded row, all of which has to decode.
 func GenerationIn(value []byte) (int32, error) {
-	row, err := viewRow(value)
+	row, err := ViewRow(value)
 	return Generation(row), err
 }
 

@@ -6,12 +6,13 @@ import (
 	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
 )
 
-// eventCacheBytes bounds, by their encoded size, the rows of events that are kept decoded in each half of a partition's
-// cache. Many orders ask for few events: reading and decoding the event's row for each was a tenth of the gate's work.
+// eventCacheBytes bounds, by their encoded size, the rows of events that are kept in each half of a partition's cache.
+// Many orders ask for few events, and an event is decided about several times in a row: reading and decoding its row each
+// time was a tenth of the gate's work.
 const eventCacheBytes = 1 << 20
 
-// rowCache is what the callbacks of one partition and session have read. They run one after the other, and nobody else
-// writes to the partition's store while they do: it needs no lock, and nothing in it can be out of date.
+// rowCache is what the callbacks of one partition and session have read and written. They run one after the other, and
+// nobody else writes to the partition's store while they do: it needs no lock, and nothing in it can be out of date.
 type rowCache struct {
 	limit int // of the encoded bytes of each half of the events
 
@@ -19,68 +20,102 @@ type rowCache struct {
 	value []byte // as it has been read
 	known bool
 
-	// Decoded rows of events. When the younger half is full it becomes the older one, which is dropped.
+	// Rows of events, and in the table of the organizers of those. When the younger half is full it becomes the older
+	// one, which is dropped.
 	young, old map[string]*cachedRow
 	size       int // of the younger half
 }
 
+// cachedRow is a row that is stored. Nobody changes it.
 type cachedRow struct {
-	row  *statepb.Row
-	size int
+	value []byte
+	row   *statepb.Row // value decoded; nil: not yet
 }
 
-// read reads the row of a key, and remembers that of the key that the callback is about.
+// read reads the row of a key, and remembers that of the key that the callback is about. Nobody changes the value.
 func (c *rowCache) read(st *store.Store, about, key string) ([]byte, error) {
-	value, err := st.Get(key)
+	value, err := c.get(st, key)
 	if err == nil && key == about {
 		c.key, c.value, c.known = key, value, true
 	}
 	return value, err
 }
 
-// event reads the row of an event. Nobody changes it.
-func (c *rowCache) event(st *store.Store, key string) (*statepb.Row, error) {
-	if r := c.young[key]; r != nil {
-		return r.row, nil
+func (c *rowCache) get(st *store.Store, key string) ([]byte, error) {
+	if mapping.KindOf(key) != mapping.EventKind {
+		return st.Get(key)
 	}
-	if r := c.old[key]; r != nil {
-		c.keep(key, r)
-		return r.row, nil
-	}
-	value, err := st.Get(key)
-	if err != nil {
+	r, err := c.find(st, key)
+	if r == nil {
 		return nil, err
 	}
-	row, err := mapping.DecodeRow(value)
-	if err == nil && value != nil {
-		c.keep(key, &cachedRow{row, len(value)})
+	return r.value, nil
+}
+
+// event reads the row of an event. Nobody changes it.
+func (c *rowCache) event(st *store.Store, key string) (*statepb.Row, error) {
+	r, err := c.find(st, key)
+	switch {
+	case err != nil:
+		return nil, err
+	case r == nil:
+		return &statepb.Row{}, nil
+	case r.row == nil:
+		r.row, err = mapping.ViewRow(r.value)
 	}
-	return row, err
+	return r.row, err
+}
+
+// find is nil for a row that is not there.
+func (c *rowCache) find(st *store.Store, key string) (*cachedRow, error) {
+	if r := c.young[key]; r != nil {
+		return r, nil
+	}
+	r := c.old[key]
+	if r == nil {
+		value, err := st.Get(key)
+		if value == nil || err != nil {
+			return nil, err
+		}
+		r = &cachedRow{value: value}
+	}
+	c.keep(key, r)
+	return r, nil
 }
 
 func (c *rowCache) keep(key string, r *cachedRow) {
-	if c.size+r.size > c.limit {
+	if c.size+len(r.value) > c.limit {
 		c.old, c.young, c.size = c.young, nil, 0
 	}
 	if c.young == nil {
 		c.young = map[string]*cachedRow{}
 	}
 	c.young[key] = r
-	c.size += r.size
+	c.size += len(r.value)
 }
 
-// write writes a row, and forgets what was read of it.
-func (c *rowCache) write(st *store.Store, key string, value []byte) error {
+func (c *rowCache) forget(key string) {
 	if r := c.young[key]; r != nil {
-		c.size -= r.size
+		c.size -= len(r.value)
 		delete(c.young, key)
 	}
 	delete(c.old, key)
+}
+
+// write writes a row that nobody changes any more.
+func (c *rowCache) write(st *store.Store, key string, value []byte) error {
+	c.forget(key)
 	known := c.known && c.key == key
 	old := c.value
 	c.key, c.value, c.known = "", nil, false
+	var err error
 	if known {
-		return st.Replace(key, old, value)
+		err = st.Replace(key, old, value)
+	} else {
+		err = st.Set(key, value)
 	}
-	return st.Set(key, value)
+	if err == nil && mapping.KindOf(key) == mapping.EventKind {
+		c.keep(key, &cachedRow{value: value})
+	}
+	return err
 }

@@ -32,7 +32,7 @@ func TestRowCache(t *testing.T) {
 		c := rowCache{limit: 300}
 		n++
 		prefix := fmt.Sprintf("%d-", n)
-		key := rapid.Map(rapid.IntRange(0, 3), func(k int) string { return fmt.Sprint(prefix, k) })
+		key := rapid.Map(rapid.IntRange(0, 7), func(k int) string { return fmt.Sprint(prefix, k/2, []string{"", "/o"}[k%2]) })
 		rt.Repeat(map[string]func(*rapid.T){
 			"write": func(rt *rapid.T) {
 				row := &statepb.Row{State: &statepb.Row_Event{Event: &statepb.EventState{
@@ -51,9 +51,14 @@ func TestRowCache(t *testing.T) {
 					rt.Fatal(err)
 				}
 			},
-			"read another": func(rt *rapid.T) {
-				if _, err := c.read(st, key.Draw(rt, "about"), key.Draw(rt, "key")); err != nil {
+			"read": func(rt *rapid.T) {
+				k := key.Draw(rt, "key")
+				want, err := st.Get(k)
+				if err != nil {
 					rt.Fatal(err)
+				}
+				if got, err := c.read(st, key.Draw(rt, "about"), k); err != nil || !bytes.Equal(got, want) || (got == nil) != (want == nil) {
+					rt.Fatalf("%s: got %x (%v), want %x", k, got, err, want)
 				}
 			},
 			"event": func(rt *rapid.T) {
