@@ -32,9 +32,6 @@ var (
 // and name fields and offsets, never content.
 func DecodePartner(b []byte, m *Partner) error { return decode(b, m) }
 
-// DecodeEvent is DecodePartner for records of the events topic.
-func DecodeEvent(b []byte, m *Event) error { return decode(b, m) }
-
 // DecodeRefundRequest is DecodePartner for records of the refund_requests topic.
 func DecodeRefundRequest(b []byte, m *RefundRequest) error { return decode(b, m) }
 

@@ -82,7 +82,7 @@ func scanOrder(s string, m *Order) bool {
 			ok = scanSettings(content, settings)
 		case 33<<3 | length:
 			if len(spare) == 0 {
-				n := ticketsAt(s, i)
+				n := runOf(s, i)
 				spare = make([]ticketParts, n)
 				m.Tickets = slices.Grow(m.Tickets, n)
 			}
@@ -98,15 +98,15 @@ func scanOrder(s string, m *Order) bool {
 	return true
 }
 
-// ticketsAt counts the ticket that begins at s[i] and those directly behind it:
-// writers put all of them in one place.
-func ticketsAt(s string, i int) (n int) {
-	for i < len(s) {
-		var key uint64
-		if key, _, _, i = scanField(s, i); key != 33<<3|length {
-			break
+// runOf counts the fields that begin at s[i] and have the same key: writers put all
+// elements of a list in one place.
+func runOf(s string, i int) (n int) {
+	first, _, _, next := scanField(s, i)
+	for key := first; key == first && key != 0; n++ {
+		if next >= len(s) {
+			return n + 1
 		}
-		n++
+		key, _, _, next = scanField(s, next)
 	}
 	return n
 }

@@ -238,7 +238,7 @@ func TestRandomWire(t *testing.T) {
 func randomMessage(t *rapid.T, known fields, depth int) []byte {
 	var b []byte
 	for range rapid.IntRange(0, 6).Draw(t, "fields") {
-		n := protowire.Number(rapid.SampledFrom([]int{1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 20, 33, 33, 40, 5000, 1<<29 - 1}).Draw(t, "number"))
+		n := protowire.Number(rapid.SampledFrom([]int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 14, 20, 30, 30, 33, 33, 40, 5000, 1<<29 - 1}).Draw(t, "number"))
 		inner, isKnown := known[n]
 		kind := protowire.BytesType
 		switch rapid.IntRange(0, 9).Draw(t, "kind") {
