@@ -16,6 +16,7 @@ import (
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
 	"github.com/ticketscloud/vibe-bridge/internal/seal/sealtest"
 	"github.com/ticketscloud/vibe-bridge/internal/season"
+	"github.com/ticketscloud/vibe-bridge/internal/store"
 	"github.com/ticketscloud/vibe-bridge/legacyproto"
 	"github.com/ticketscloud/vibe-bridge/mapping"
 	"github.com/ticketscloud/vibe-bridge/processors"
@@ -88,6 +89,37 @@ func folder(t *testing.T, dir string) []byte {
 	return all.Bytes()
 }
 
+// stored is what folder has, and the rows of the gate's table in it as the store reads them: on the disk they are compressed.
+func (w *world) stored(dir string) []byte {
+	w.t.Helper()
+	all := bytes.NewBuffer(folder(w.t, dir))
+	copied := w.t.TempDir()
+	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+		w.t.Fatal(err)
+	}
+	cfg := w.cfg
+	cfg.StateDir = copied
+	r, err := store.NewRegistry(store.Options{Dir: cfg.StateFolder()})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer r.Close()
+	for p := range cfg.Settings.Partitions {
+		st, err := r.Builder()(cfg.Topics.Name+"-gate-table", p)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if err := st.(*store.Store).Scan("", "", math.MaxInt, func(key string, value []byte) bool {
+			all.WriteString(key)
+			all.Write(value)
+			return true
+		}); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	return all.Bytes()
+}
+
 // TestEncryption runs a season with encryption, renews it under another key on the way, takes the first key away, and
 // wants what comes out to be what it is without, nothing sent twice, and nothing personal to be read where the bridge
 // keeps it. Without keys an instance ends and says which it wants.
@@ -129,7 +161,7 @@ func TestEncryption(t *testing.T) {
 		w.drain(in)
 		w.leave(in)
 		look("topics", w.resting())
-		look("the state folder", folder(t, dir))
+		look("the state folder", w.stored(dir))
 		if s := sealed(); s.Sealing != "k1" || len(s.Rows) > 0 || len(s.Records) != 1 || s.Records["k1"] == 0 {
 			t.Errorf("under one key: %+v", s)
 		}

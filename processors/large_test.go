@@ -36,7 +36,7 @@ func TestRecordsThatQuarantineDoesNotTake(t *testing.T) {
 		}{
 			{mapping.Events, &kgo.Record{Value: noise(20 << 20)}, false, "undecodable"},
 			{mapping.Events, &kgo.Record{Value: noise(limit)}, false, "undecodable"},
-			{mapping.Events, &kgo.Record{Value: noise(limit - 5<<10)}, true, "undecodable"},
+			{mapping.Events, &kgo.Record{Value: noise(limit - 9<<10)}, true, "undecodable"},
 			{mapping.Events, &kgo.Record{Key: noise(9 << 20), Value: noise(10)}, false, "undecodable"},
 			{mapping.Events, &kgo.Record{Value: noise(10), Headers: []kgo.RecordHeader{{Key: "h", Value: noise(9 << 20)}}}, false, "undecodable"},
 			{mapping.Events, &kgo.Record{Key: []byte("k"), Value: noise(10)}, true, "undecodable"},
