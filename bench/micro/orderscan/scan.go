@@ -1,0 +1,341 @@
+// Package orderscan reads a legacy order's projection from the wire by hand. It
+// is made to be moved into package intake, in place of what DecodeOrder does:
+// same type, same acceptance, same values, same reasons.
+//
+// What belongs here: the scan and what proves that it reads as proto.Unmarshal
+// does. What does not: comparing its speed, which the benchmarks of the module do.
+package orderscan
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+	"unsafe"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/ticketscloud/vibe-bridge/legacyproto/intake"
+)
+
+// DecodeOrder is intake.DecodeOrder with four allocations, however many tickets there
+// are. The strings of m share memory with each other, and none with b.
+func DecodeOrder(b []byte, m *intake.Order) error {
+	*m = intake.Order{} // and not Reset, which would move every m to the heap
+	if scanOrder(unsafe.String(unsafe.SliceData(b), len(b)), m) {
+		ownTexts(m)
+		return nil
+	}
+	// In package intake: fmt.Errorf("decode Order: %w", explain(b, (*Order)(nil).ProtoReflect().Descriptor())).
+	return intake.DecodeOrder(b, new(intake.Order))
+}
+
+// The scan follows the rules of proto3 as proto.Unmarshal has them, and
+// FuzzDecodeOrder compares the two:
+//
+//   - the last of several scalars wins, also when it is the default value;
+//   - several occurrences of an embedded message are merged, those of a repeated one appended;
+//   - a known number in another wire type is an unknown field;
+//   - unknown fields are skipped, with their structure checked only as far as their length
+//     depends on it: not inside of length-delimited ones, but all through groups;
+//   - varints may be longer than need be, up to ten bytes and 64 bits;
+//   - an enum takes the low 32 bits, of any value;
+//   - strings have to be UTF-8.
+//
+// Fields are told apart by number and wire type at once, as they stand on the wire.
+const (
+	varint = uint64(protowire.VarintType)
+	length = uint64(protowire.BytesType)
+
+	minKey = uint64(protowire.MinValidNumber) << 3
+	maxKey = uint64(protowire.MaxValidNumber)<<3 | 7
+)
+
+// settingsParts are allocated together, as they come together.
+type settingsParts struct {
+	settings intake.Order_Settings
+	customer intake.Order_Settings_Customer
+}
+
+type ticketParts struct {
+	ticket intake.Order_Ticket
+	seat   intake.Order_Ticket_Seat
+}
+
+// scanOrder reads s into m, which is empty. The result is false, and m undefined,
+// when s is not wire format or has a string that is not UTF-8. The strings of m are
+// parts of s.
+func scanOrder(s string, m *intake.Order) bool {
+	var settings *settingsParts
+	var spare []ticketParts
+	for i := 0; i < len(s); {
+		key, v, content, next := scanField(s, i)
+		ok := next >= 0
+		switch key {
+		case 1<<3 | length:
+			ok = setText(&m.Id, content)
+		case 2<<3 | varint:
+			m.Number = int64(v)
+		case 4<<3 | varint:
+			m.Status = intake.Order_Status(v)
+		case 7<<3 | length:
+			ok = setText(&m.Event, content)
+		case 8<<3 | length:
+			ok = setText(&m.Org, content)
+		case 20<<3 | length:
+			if settings == nil {
+				settings = new(settingsParts)
+				m.Settings = &settings.settings
+			}
+			ok = scanSettings(content, settings)
+		case 33<<3 | length:
+			if len(spare) == 0 {
+				n := ticketsAt(s, i)
+				spare = make([]ticketParts, n)
+				m.Tickets = slices.Grow(m.Tickets, n)
+			}
+			ok = scanTicket(content, &spare[0])
+			m.Tickets = append(m.Tickets, &spare[0].ticket)
+			spare = spare[1:]
+		}
+		if !ok {
+			return false
+		}
+		i = next
+	}
+	return true
+}
+
+// ticketsAt counts the ticket that begins at s[i] and those directly behind it:
+// writers put all of them in one place.
+func ticketsAt(s string, i int) (n int) {
+	for i < len(s) {
+		var key uint64
+		if key, _, _, i = scanField(s, i); key != 33<<3|length {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+func scanSettings(s string, parts *settingsParts) bool {
+	for i := 0; i < len(s); {
+		key, _, content, next := scanField(s, i)
+		ok := next >= 0
+		if key == 1<<3|length {
+			parts.settings.Customer = &parts.customer
+			ok = scanCustomer(content, &parts.customer)
+		}
+		if !ok {
+			return false
+		}
+		i = next
+	}
+	return true
+}
+
+func scanCustomer(s string, m *intake.Order_Settings_Customer) bool {
+	for i := 0; i < len(s); {
+		key, _, content, next := scanField(s, i)
+		ok := next >= 0
+		switch key {
+		case 2<<3 | length:
+			ok = setText(&m.Name, content)
+		case 3<<3 | length:
+			ok = setText(&m.Email, content)
+		case 4<<3 | length:
+			ok = setText(&m.Phone, content)
+		}
+		if !ok {
+			return false
+		}
+		i = next
+	}
+	return true
+}
+
+func scanTicket(s string, parts *ticketParts) bool {
+	m := &parts.ticket
+	for i := 0; i < len(s); {
+		key, v, content, next := scanField(s, i)
+		ok := next >= 0
+		switch key {
+		case 1<<3 | length:
+			ok = setText(&m.Id, content)
+		case 3<<3 | length:
+			ok = setText(&m.Serial, content)
+		case 4<<3 | varint:
+			m.Number = int64(v)
+		case 5<<3 | length:
+			ok = setText(&m.Barcode, content)
+		case 6<<3 | length:
+			ok = setText(&m.Set, content)
+		case 8<<3 | length:
+			m.Seat = &parts.seat
+			ok = scanSeat(content, &parts.seat)
+		case 11<<3 | varint:
+			m.Nominal = int64(v)
+		}
+		if !ok {
+			return false
+		}
+		i = next
+	}
+	return true
+}
+
+func scanSeat(s string, m *intake.Order_Ticket_Seat) bool {
+	for i := 0; i < len(s); {
+		key, _, content, next := scanField(s, i)
+		ok := next >= 0
+		switch key {
+		case 1<<3 | length:
+			ok = setText(&m.Row, content)
+		case 2<<3 | length:
+			ok = setText(&m.Number, content)
+		}
+		if !ok {
+			return false
+		}
+		i = next
+	}
+	return true
+}
+
+func setText(to *string, text string) (ok bool) {
+	*to = text
+	return utf8.ValidString(text)
+}
+
+// scanField reads the field that begins at s[i]: its number, shifted by three bits,
+// with its wire type, the value of a varint or of a length-delimited field, and where
+// the next one begins. key is 0 and next negative when s is cut short there or is not
+// wire format.
+func scanField(s string, i int) (key, v uint64, content string, next int) {
+	if key, i = scanVarint(s, i); key < minKey || key > maxKey {
+		return 0, 0, "", -1
+	}
+	switch protowire.Type(key & 7) {
+	case protowire.VarintType:
+		v, next = scanVarint(s, i)
+	case protowire.BytesType:
+		if v, i = scanVarint(s, i); i < 0 || v > uint64(len(s)-i) {
+			return 0, 0, "", -1
+		}
+		next = i + int(v)
+		content = s[i:next]
+	case protowire.Fixed32Type:
+		next = i + 4
+	case protowire.Fixed64Type:
+		next = i + 8
+	case protowire.StartGroupType:
+		next = skipGroup(s, i, key>>3)
+	default: // the end of a group that never began, or a reserved type
+		next = -1
+	}
+	if next < 0 || next > len(s) {
+		return 0, 0, "", -1
+	}
+	return key, v, content, next
+}
+
+// scanVarint reads a varint of at most ten bytes, of which the last holds at most the
+// 64th bit. It is 0 with a negative offset when s is cut short there, or it is longer.
+func scanVarint(s string, i int) (v uint64, next int) {
+	if i < len(s) && s[i] < 0x80 {
+		return uint64(s[i]), i + 1
+	}
+	return scanLongVarint(s, i)
+}
+
+func scanLongVarint(s string, i int) (v uint64, next int) {
+	for n := range min(len(s)-i, 10) {
+		c := s[i+n]
+		v |= uint64(c&0x7f) << (7 * n)
+		if c < 0x80 {
+			if n == 9 && c > 1 {
+				break
+			}
+			return v, i + n + 1
+		}
+	}
+	return 0, -1
+}
+
+// skipGroup passes over a group behind its first key, up to and with its end. As
+// in package protowire, numbers inside of groups may exceed those of fields, up to
+// 31 bits, and groups may be nested protowire.DefaultRecursionLimit deep.
+func skipGroup(s string, i int, number uint64) (next int) {
+	const maxNumber = 1<<31 - 1
+	open := []uint64{number}
+	for len(open) > 0 {
+		var key, v uint64
+		if key, i = scanVarint(s, i); key < minKey || key>>3 > maxNumber {
+			return -1
+		}
+		switch protowire.Type(key & 7) {
+		case protowire.VarintType:
+			_, i = scanVarint(s, i)
+		case protowire.BytesType:
+			if v, i = scanVarint(s, i); i < 0 || v > uint64(len(s)-i) {
+				return -1
+			}
+			i += int(v)
+		case protowire.Fixed32Type:
+			i += 4
+		case protowire.Fixed64Type:
+			i += 8
+		case protowire.StartGroupType:
+			if len(open) > protowire.DefaultRecursionLimit {
+				return -1
+			}
+			open = append(open, key>>3)
+		case protowire.EndGroupType:
+			if open[len(open)-1] != key>>3 {
+				return -1
+			}
+			open = open[:len(open)-1]
+		default:
+			return -1
+		}
+		if i < 0 || i > len(s) {
+			return -1
+		}
+	}
+	return i
+}
+
+// ownTexts moves the strings of m into memory of their own: they are a third of a
+// record, and what the caller does with its bytes is its own affair.
+func ownTexts(m *intake.Order) {
+	customer := m.GetSettings().GetCustomer()
+	size := len(m.Id) + len(m.Event) + len(m.Org) + len(customer.GetName()) + len(customer.GetEmail()) + len(customer.GetPhone())
+	for _, t := range m.Tickets {
+		size += len(t.Id) + len(t.Serial) + len(t.Barcode) + len(t.Set) + len(t.Seat.GetRow()) + len(t.Seat.GetNumber())
+	}
+	var to strings.Builder
+	to.Grow(size)
+	own := func(text *string) {
+		at := to.Len()
+		to.WriteString(*text)
+		*text = to.String()[at:]
+	}
+	own(&m.Id)
+	own(&m.Event)
+	own(&m.Org)
+	if customer != nil {
+		own(&customer.Name)
+		own(&customer.Email)
+		own(&customer.Phone)
+	}
+	for _, t := range m.Tickets {
+		own(&t.Id)
+		own(&t.Serial)
+		own(&t.Barcode)
+		own(&t.Set)
+		if t.Seat != nil {
+			own(&t.Seat.Row)
+			own(&t.Seat.Number)
+		}
+	}
+}
