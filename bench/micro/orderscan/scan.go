@@ -7,6 +7,7 @@
 package orderscan
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -25,8 +26,11 @@ func DecodeOrder(b []byte, m *intake.Order) error {
 		ownTexts(m)
 		return nil
 	}
-	// In package intake: fmt.Errorf("decode Order: %w", explain(b, (*Order)(nil).ProtoReflect().Descriptor())).
-	return intake.DecodeOrder(b, new(intake.Order))
+	// In package intake, this is fmt.Errorf("decode Order: %w", explain(b, (*Order)(nil).ProtoReflect().Descriptor())).
+	if err := intake.DecodeOrder(b, new(intake.Order)); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: the scan refuses the record although its structure is sound", intake.ErrUndecodable)
 }
 
 // The scan follows the rules of proto3 as proto.Unmarshal has them, and
