@@ -46,7 +46,7 @@ func appendOptional(dst []byte, name, text string) []byte {
 }
 
 // plain tells bytes that are written as they are in a text that is UTF-8: all but control
-// characters, quote, backslash, and what U+2028 and U+2029 begin with.
+// characters, quote and backslash, and what U+2028 and U+2029 begin with.
 var plain = func() (t [256]bool) {
 	for c := range t {
 		t[c] = c >= ' ' && c != '"' && c != '\\' && c != 0xe2
@@ -59,9 +59,10 @@ func appendString(dst []byte, s string) []byte {
 		return appendEscaped(dst, s)
 	}
 	for i := range len(s) {
-		if !plain[s[i]] {
-			return appendEscaped(dst, s)
+		if plain[s[i]] || s[i] == 0xe2 && (s[i+1] != 0x80 || s[i+2]|1 != 0xa9) {
+			continue
 		}
+		return appendEscaped(dst, s)
 	}
 	dst = append(dst, '"')
 	dst = append(dst, s...)
