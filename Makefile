@@ -103,6 +103,10 @@ bench-quick: ## The same with 20,000 orders, one round, and no peer that wants J
 	@$(GO) build -o build/benchrun ./bench/benchrun
 	@build/benchrun -orders 20000 -rounds 1 -seed $(SEED) -contestants franz,sarama,bridge
 
+.PHONY: bench-micro
+bench-micro: ## Compare codecs, JSON encoders, storage and others COUNT times each, with benchstat (decisions 17 and 18)
+	@GO="$(GO)" .ci/bench-micro
+
 .PHONY: model
 model: ## Run RUNS random histories from SEED on against the reference (40000 take half an hour)
 	VIBE_BRIDGE_MODEL_RUNS=$(RUNS) VIBE_BRIDGE_MODEL_SEED=$(SEED) $(GO) test -count=1 -timeout 0 -run 'TestConvergence(Replays)?Long' ./mapping
@@ -132,6 +136,8 @@ lint: ## Check formatting, vet, staticcheck, and that generated code is what its
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) -C deploy/check vet -mod=mod ./...
 	GOFLAGS="$(GOFLAGS) -mod=mod" $(GO) -C deploy/check run $(STATICCHECK) ./...
+	$(GO) -C bench/micro vet -mod=mod ./...
+	GOFLAGS="$(GOFLAGS) -mod=mod" $(GO) -C bench/micro run $(STATICCHECK) ./...
 	$(GO) run ./internal/protogen -check
 	$(GO) run ./internal/schemagen -check
 	$(GO) run ./internal/licences -check
