@@ -20,7 +20,6 @@ const (
 
 // entityParts are what nearly every row has, in one piece of memory.
 type entityParts struct {
-	row          statepb.Row
 	entity       statepb.Entity
 	source       statepb.Source
 	sent, spread statepb.Claim
