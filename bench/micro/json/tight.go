@@ -8,8 +8,8 @@ import (
 )
 
 // appendOrder writes the same bytes as slim.AppendOrder does for edition 1.0, in the ways
-// in which that could be faster: names with what is around them are one constant, and a text
-// is looked at in a table, byte by byte, after one look at whether it is UTF-8.
+// in which that could be faster: names with what is around them are one constant, and of a text
+// that needs no escape, which nearly all are, eight bytes are looked at in one go.
 func appendOrder(dst []byte, o *slim.Order) []byte {
 	dst = appendString(append(dst, `{"id":`...), o.ID)
 	dst = appendString(append(dst, `,"customer":{"email":`...), o.Customer.Email)
@@ -55,10 +55,11 @@ var plain = func() (t [256]bool) {
 }()
 
 func appendString(dst []byte, s string) []byte {
-	if !utf8.ValidString(s) {
+	i := plainPrefix(s)
+	if !utf8.ValidString(s[i:]) {
 		return appendEscaped(dst, s)
 	}
-	for i := range len(s) {
+	for ; i < len(s); i++ {
 		if plain[s[i]] || s[i] == 0xe2 && (s[i+1] != 0x80 || s[i+2]|1 != 0xa9) {
 			continue
 		}
@@ -67,6 +68,22 @@ func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	dst = append(dst, s...)
 	return append(dst, '"')
+}
+
+// plainPrefix returns a length up to which s is plain ASCII, a multiple of eight: eight bytes
+// at a time are looked at as one number, in which a byte's highest bit tells of it.
+func plainPrefix(s string) (n int) {
+	const ones, highest = 0x0101010101010101, 0x8080808080808080
+	for ; len(s)-n >= 8; n += 8 {
+		b := s[n : n+8]
+		w := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+		control, quote, backslash := w-' '*ones, (w^'"'*ones)-ones, (w^'\\'*ones)-ones
+		if (w|control|quote|backslash)&highest != 0 {
+			break
+		}
+	}
+	return n
 }
 
 // appendEscaped is what slim does with every text.
