@@ -16,7 +16,6 @@ require (
 	github.com/syndtr/goleveldb v1.0.0
 	github.com/ticketscloud/vibe-bridge v0.0.0
 	google.golang.org/protobuf v1.36.12
-	pgregory.net/rapid v1.3.0
 )
 
 require (

@@ -384,7 +384,7 @@ func scanSeen(p *entityParts, s string) bool {
 	})
 }
 
-// scanField reads the field that begins at s[i], see package orderscan.
+// scanField reads the field that begins at s[i], as legacyproto/intake does.
 func scanField(s string, i int) (key, v uint64, content string, next int) {
 	if key, i = scanVarint(s, i); i < 0 {
 		return 0, 0, "", -1

@@ -37,6 +37,9 @@ import (
 
 const perEvent = 500 // orders
 
+// cacheBytes is what an instance with all of a dozen partitions has for blocks and memtables, here for one.
+var cacheBytes = store.CacheBytes(12)
+
 // state is as much of storage.Storage as the gate uses for an order.
 type state interface {
 	Get(key string) ([]byte, error)
@@ -51,12 +54,17 @@ type variant struct {
 	open func(dir string) (s state, closeAll func() error, err error)
 }
 
+func withLog(o *pebble.Options) {
+	o.DisableWAL = false
+	o.WALBytesPerSync = 512 << 10
+}
+
 // What the product sets, see internal/store/open.go.
 func asTheProduct(o *pebble.Options) {
 	o.FormatMajorVersion = pebble.FormatWALSyncChunks
 	o.MemTableSize = store.DefaultMemTableBytes
-	o.CacheSize = store.DefaultCacheBytes
-	o.WALBytesPerSync = 512 << 10
+	o.CacheSize = cacheBytes
+	o.DisableWAL = true
 	o.L0StopWritesThreshold = 1000
 	o.Logger = quiet{}
 	for i := range o.Levels {
@@ -89,8 +97,8 @@ var variants = []variant{
 	{"leveldb", "leveldb", openLevel},
 	{"pebble", "pebble", openPebble(bare{}, nil)},
 	{"two-writes", "pebble", openPebble(bare{offsetAlone: true}, nil)}, // the offset by itself, as Goka does
-	{"no-wal", "pebble", openPebble(bare{}, func(o *pebble.Options) { o.DisableWAL = true })},
-	{"memtable-4M", "pebble", openPebble(bare{}, memTable(4<<20))},
+	{"wal", "pebble", openPebble(bare{}, withLog)},
+	{"memtable-16M", "pebble", openPebble(bare{}, memTable(16<<20))},
 	{"memtable-64M", "pebble", openPebble(bare{}, memTable(64<<20))},
 	{"no-bloom", "no-bloom", openPebble(bare{}, func(o *pebble.Options) {
 		for i := range o.Levels {
@@ -102,10 +110,10 @@ var variants = []variant{
 }
 
 // A synced write waits for the disk: it is measured apart, with fewer writes.
-var synced = variant{"sync", "pebble", openPebble(bare{sync: true}, nil)}
+var synced = variant{"sync", "pebble", openPebble(bare{sync: true}, withLog)}
 
 func openProduct(dir string) (state, func() error, error) {
-	r, err := store.NewRegistry(store.Options{Dir: dir, IndexVersion: 1, Indexer: waiting})
+	r, err := store.NewRegistry(store.Options{Dir: dir, CacheBytes: cacheBytes, IndexVersion: 1, Indexer: waiting})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -157,7 +165,7 @@ func openPebble(b bare, change func(*pebble.Options)) func(string) (state, func(
 		}
 		opened := b
 		opened.db = db
-		return &opened, db.Close, nil
+		return &opened, func() error { return errors.Join(db.Flush(), db.Close()) }, nil
 	}
 }
 
