@@ -23,6 +23,7 @@ type group struct {
 	sarama.ConsumerGroup
 	session *session
 	claim   *claim
+	end     context.CancelFunc // after one session, as the tracker would join again at once
 }
 
 func (g *group) Consume(_ context.Context, _ []string, h sarama.ConsumerGroupHandler) error {
@@ -32,6 +33,7 @@ func (g *group) Consume(_ context.Context, _ []string, h sarama.ConsumerGroupHan
 	if err := h.ConsumeClaim(g.session, g.claim); err != nil {
 		return err
 	}
+	defer g.end()
 	return h.Cleanup(g.session)
 }
 
@@ -123,7 +125,7 @@ func consume(b *testing.B, h handler, variant string) {
 	for i := range messages {
 		messages[i] = sarama.ConsumerMessage{Topic: topic, Partition: partition, Offset: int64(i), Timestamp: now}
 	}
-	g := &group{session: &session{ctx: ctx}, claim: &claim{messages: make(chan *sarama.ConsumerMessage, 256)}}
+	g := &group{end: cancel, session: &session{ctx: ctx}, claim: &claim{messages: make(chan *sarama.ConsumerMessage, 256)}}
 	var cg sarama.ConsumerGroup = g
 	if variant != "none" {
 		h.tracker = kafka.NewTracker(kafka.TrackerOptions{Group: "bench", AcceptForeignOffsets: true, KeepRecords: variant == "keeping-records"})
@@ -141,7 +143,7 @@ func consume(b *testing.B, h handler, variant string) {
 			g.claim.messages <- &messages[i]
 		}
 	}()
-	if err := cg.Consume(ctx, []string{topic}, &h); err != nil {
+	if err := cg.Consume(ctx, []string{topic}, &h); err != nil && ctx.Err() == nil {
 		b.Fatal(err)
 	}
 	b.StopTimer()
