@@ -194,7 +194,6 @@ type rebalancedGroup struct {
 	sarama.ConsumerGroup
 	sessions int
 	length   time.Duration
-	claims   map[string][]int32
 	begun    func(n int)
 }
 
