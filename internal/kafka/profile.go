@@ -267,7 +267,8 @@ func setConsumer(cfg *sarama.Config) {
 	c.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{goka.CopartitioningStrategy}
 }
 
-// heartbeatOf leaves four heartbeats to a session timeout, and at least one per 3 s.
+// heartbeatOf leaves fifteen heartbeats to a session timeout, and at least one per 3 s. Members hear in the answer to a
+// heartbeat that there is a rebalance: until then nobody has the partitions of an instance that was killed.
 func heartbeatOf(session time.Duration) time.Duration {
-	return min(session/4, 3*time.Second).Truncate(time.Millisecond)
+	return min(session/15, 3*time.Second).Truncate(time.Millisecond)
 }
