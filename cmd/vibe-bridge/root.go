@@ -74,7 +74,7 @@ func newRoot(a *app) *cobra.Command {
 		root.AddCommand(commands...)
 	}
 	add("try", newDemoCommand(a))
-	add("run", newConfigCommand(a), newCheckCommand(a), newTopicsCommand(a), newACLsCommand(a), newRunCommand(a), newVerifyCommand(a), newCompareCommand(a), newCutoverCommand(a), newParkedCommand(a), newResyncCommand(a), newQuarantineCommand(a), newEncryptionCommand(a))
+	add("run", newPlanCommand(a), newConfigCommand(a), newCheckCommand(a), newTopicsCommand(a), newACLsCommand(a), newRunCommand(a), newVerifyCommand(a), newCompareCommand(a), newCutoverCommand(a), newParkedCommand(a), newResyncCommand(a), newQuarantineCommand(a), newEncryptionCommand(a))
 	add("look", newGenerateCommand(a), newCaptureCommand(a), newDryRunCommand(a), newMapCommand(a))
 	add("", newVersionCommand(a))
 	return root

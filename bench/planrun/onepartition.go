@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+
+	"github.com/ticketscloud/vibe-bridge/internal/capacity"
+	"github.com/ticketscloud/vibe-bridge/internal/season"
+)
+
+// variant is a configuration that one partition is measured with.
+type variant struct{ name, compression string }
+
+var variants = []variant{{"default", "zstd"}, {"lz4", "lz4"}}
+
+// onePartition measures what the goroutine of one partition takes, and what intake takes, each while the other rests.
+func (b *bench) onePartition(ctx context.Context, v variant) (o capacity.OnePartition, err error) {
+	d := &deployment{b: b, name: "one-" + v.name, season: season.Config{Orders: b.partitionOrders, Seed: b.seed}, partitions: 1,
+		more: fmt.Sprintf("target: {brokers: [%q], compression: %s}\nstate: {brokers: [%q], compression: %[2]s}\n", b.valve.address(), v.compression, b.addr)}
+	if err := d.create(ctx); err != nil {
+		return o, err
+	}
+	defer func() { err = errors.Join(err, d.remove(context.WithoutCancel(ctx))) }()
+	if _, err := d.load(ctx, d.season, season.TopicPartners, season.TopicEvents); err != nil {
+		return o, err
+	}
+	i, err := d.start(d.state())
+	if err != nil {
+		return o, err
+	}
+	defer i.discard()
+	if _, err := i.drained(ctx); err != nil {
+		return o, err
+	}
+	before, err := i.look(ctx)
+	if err != nil {
+		return o, err
+	}
+	b.valve.shut()
+	defer b.valve.open()
+	records, err := d.load(ctx, d.season, season.TopicOrders, season.TopicRefunds)
+	if err != nil {
+		return o, err
+	}
+	if err := i.until(ctx, "intake is through", func() (bool, error) {
+		left, err := d.left(ctx, d.groups()[2:4]...)
+		return left == 0, err
+	}); err != nil {
+		return o, err
+	}
+	between, err := i.look(ctx)
+	if err != nil {
+		return o, err
+	}
+	b.valve.open()
+	seen, err := i.drained(ctx)
+	if err != nil {
+		return o, err
+	}
+	o.Orders = b.partitionOrders
+	if o.Records, o.CPU, o.BrokerCPU, err = steady(seen, float64(records)); err != nil {
+		return o, err
+	}
+	// A little too much: until its window is full of what the target does not acknowledge, the gate has worked, too.
+	o.IntakeCPU = (between.cpu - before.cpu).Seconds() / float64(records)
+	b.say("one partition, %s: %.0f records/s, %.0f µs of processor time a record; intake %.0f µs", v.name, o.Records, o.CPU*1e6, o.IntakeCPU*1e6)
+	return o, i.end(ctx)
+}
+
+// steady is the rate of legacy records, and processor times of each, between a fifth and nine tenths of what came out: not
+// while connections wake up, nor while the last ones trickle.
+func steady(seen []sample, records float64) (rate, cpu, broker float64, err error) {
+	if len(seen) == 0 {
+		return 0, 0, 0, errors.New("nothing was seen")
+	}
+	base, all := seen[0].written, seen[len(seen)-1].written-seen[0].written
+	var from, to *sample
+	for n := range seen {
+		s := &seen[n]
+		if from == nil && s.written-base >= all/5 {
+			from = s
+		}
+		if s.written-base <= all*9/10 {
+			to = s
+		}
+	}
+	if from == nil || to == nil || !to.at.After(from.at) || to.written <= from.written {
+		return 0, 0, 0, errors.New("the backlog was gone too fast to be measured: want more -partition-orders")
+	}
+	n := (to.written - from.written) * records / all
+	return n / to.at.Sub(from.at).Seconds(), (to.cpu - from.cpu).Seconds() / n, (to.broker - from.broker).Seconds() / n, nil
+}
+
+// valve is a way to the broker on which, while it is shut, nothing passes. Connections stay.
+type valve struct {
+	listener net.Listener
+	running  sync.WaitGroup
+
+	mu     sync.Mutex
+	target string
+	passes chan struct{} // closed: it is open
+	isOpen bool
+	closed bool
+	conns  map[net.Conn]struct{}
+}
+
+func openValve() (*valve, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	v := &valve{listener: l, passes: make(chan struct{}), conns: map[net.Conn]struct{}{}}
+	v.open()
+	v.running.Go(v.accept)
+	return v, nil
+}
+
+func (v *valve) address() string { return v.listener.Addr().String() }
+
+func (v *valve) leadTo(target string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.target = target
+}
+
+func (v *valve) shut() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.isOpen && !v.closed {
+		v.isOpen, v.passes = false, make(chan struct{})
+	}
+}
+
+func (v *valve) open() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !v.isOpen {
+		v.isOpen = true
+		close(v.passes)
+	}
+}
+
+// close ends everything, and waits for it.
+func (v *valve) close() error {
+	err := v.listener.Close()
+	v.open()
+	v.mu.Lock()
+	v.closed = true
+	for c := range v.conns {
+		c.Close()
+	}
+	v.mu.Unlock()
+	v.running.Wait()
+	return err
+}
+
+func (v *valve) accept() {
+	for {
+		from, err := v.listener.Accept()
+		if err != nil {
+			return // it is closed
+		}
+		v.mu.Lock()
+		target := v.target
+		v.mu.Unlock()
+		to, err := net.Dial("tcp", target)
+		if err != nil {
+			from.Close()
+			continue
+		}
+		if !v.keep(from, to) {
+			continue
+		}
+		v.running.Go(func() { v.pump(from, to) })
+		v.running.Go(func() { v.pump(to, from) })
+	}
+}
+
+// keep has close end both.
+func (v *valve) keep(conns ...net.Conn) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, c := range conns {
+		if v.closed {
+			c.Close()
+			continue
+		}
+		v.conns[c] = struct{}{}
+	}
+	return !v.closed
+}
+
+func (v *valve) pump(from, to net.Conn) {
+	defer func() {
+		from.Close()
+		to.Close()
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		delete(v.conns, from)
+	}()
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buffer)
+		v.mu.Lock()
+		passes := v.passes
+		v.mu.Unlock()
+		<-passes
+		if _, failed := to.Write(buffer[:n]); failed != nil || err != nil {
+			return
+		}
+	}
+}
