@@ -83,12 +83,17 @@ session_timeout: %s
 	if err := os.WriteFile(d.config(), []byte(text), 0o600); err != nil {
 		return err
 	}
+	var legacy []string
 	for _, topic := range legacyTopics {
+		legacy = append(legacy, d.legacy(topic))
 		keep := map[string]*string{"retention.ms": kadm.StringPtr("-1")}
 		r, err := d.b.admin.CreateTopic(ctx, int32(d.b.partitions), 1, keep, d.legacy(topic))
 		if err = errors.Join(err, r.Err); err != nil {
 			return err
 		}
+	}
+	if err := d.b.await(ctx, legacy); err != nil {
+		return err
 	}
 	if err := d.b.command(ctx, d.b.program(), "topics", "create", "--config", d.config()); err != nil {
 		return err
@@ -100,6 +105,23 @@ session_timeout: %s
 		err = errors.Join(err, a.Err)
 	}
 	return err
+}
+
+// await waits until the broker tells of topics that it has just created.
+func (b *bench) await(ctx context.Context, topics []string) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for {
+		_, err := b.endOf(ctx, topics...)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("new topics do not appear: %w", err)
+		case <-time.After(lookEvery):
+		}
+	}
 }
 
 // freeAddress is one on loopback that nobody listens on at the moment.

@@ -20,6 +20,8 @@ type planOptions struct {
 	deployment capacity.Deployment
 	onSale     float64
 	onSaleFor  time.Duration
+	session    time.Duration
+	retention  time.Duration
 	measured   string
 	plot       string
 	json       bool
@@ -48,8 +50,8 @@ It ends with exit code 3 when something does not do.`,
 	}
 	flags, l, d := cmd.Flags(), &o.load, &o.deployment
 	flags.Float64Var(&l.OrdersPerSecond, "orders-per-second", 0, "new orders, in the busiest hour")
-	flags.Float64Var(&l.Events, "events", 0, "events that the state has")
-	flags.Float64Var(&l.OrdersKept, "orders-kept", 0, "orders that the state has: all that there ever were")
+	flags.Float64Var(&l.Events, "events", 0, "events that the state has then")
+	flags.Float64Var(&l.OrdersKept, "orders-kept", 0, "orders that the state has at the end of what is planned: all that there ever were")
 	flags.Float64Var(&l.OrderRecords, "order-records", l.OrderRecords, "legacy records of an order")
 	flags.Float64Var(&l.RefundShare, "refund-share", l.RefundShare, "refund requests of an order")
 	flags.Float64Var(&l.RefundRecords, "refund-records", l.RefundRecords, "legacy records of a refund request")
@@ -65,8 +67,8 @@ It ends with exit code 3 when something does not do.`,
 	flags.IntVar(&d.Brokers, "brokers", d.Brokers, "brokers")
 	flags.IntVar(&d.Replication, "replication", d.Replication, "replicas of topics")
 	flags.Float64Var(&d.BrokerDiskGiB, "broker-disk", d.BrokerDiskGiB, "of a broker, for the bridge's topics: GiB; 0: not known")
-	flags.DurationVar(&d.SessionTimeout, "session-timeout", d.SessionTimeout, "after how long a silent instance loses its partitions")
-	flags.DurationVar(&d.InternalRetention, "internal-retention", d.InternalRetention, "how long internal topics keep records")
+	flags.DurationVar(&o.session, "session-timeout", asDuration(d.SessionTimeout), "after how long a silent instance loses its partitions")
+	flags.DurationVar(&o.retention, "internal-retention", asDuration(d.InternalRetention), "how long internal topics keep records")
 	flags.Float64Var(&o.onSale, "on-sale", 0, "orders a second of one event, beside the others; 0: no simulation")
 	flags.DurationVar(&o.onSaleFor, "on-sale-for", 10*time.Minute, "how long that lasts")
 	flags.StringVar(&o.plot, "plot", "", "file for a picture of the on-sale (SVG)")
@@ -79,6 +81,8 @@ It ends with exit code 3 when something does not do.`,
 	}
 	return cmd
 }
+
+func asDuration(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
 
 // planAnswer is what --json prints.
 type planAnswer struct {
@@ -108,12 +112,13 @@ func (o *planOptions) run(a *app) error {
 		return refuse(err)
 	}
 	answer := planAnswer{Basis: planBasis{m.Date, m.Commit, m.Go, m.Kafka, m.Machine, m.Provisional, m.Fitted, m.Predicted}}
+	o.deployment.SessionTimeout, o.deployment.InternalRetention = o.session.Seconds(), o.retention.Seconds()
 	if answer.Plan, err = capacity.New(o.load, o.deployment, m.Fitted); err != nil {
 		return refuse(err)
 	}
 	faults := answer.Plan.Faults
 	if o.onSale != 0 {
-		sale, err := answer.Plan.OnSale(o.onSale, o.onSaleFor, m.Fitted)
+		sale, err := answer.Plan.OnSale(o.onSale, o.onSaleFor.Seconds(), m.Fitted)
 		if err != nil {
 			return refuse(err)
 		}
@@ -206,7 +211,7 @@ func planLimits(b *strings.Builder, p capacity.Plan) {
 
 func planSale(b *strings.Builder, s capacity.Sale) {
 	c := s.Course
-	fmt.Fprintf(b, "\nON-SALE of one event: %s for %s, %s\n", capacity.Quantity(s.OrdersPerSecond, "orders/s"), c.Sale.For, capacity.Quantity(s.Orders, "orders"))
+	fmt.Fprintf(b, "\nON-SALE of one event: %s for %s, %s\n", capacity.Quantity(s.OrdersPerSecond, "orders/s"), capacity.Quantity(c.Sale.Length, "s"), capacity.Quantity(s.Orders, "orders"))
 	planLines(b, s.Lines)
 	fmt.Fprintf(b, "\n")
 	planColumns(b, func(w io.Writer) {
@@ -214,7 +219,7 @@ func planSale(b *strings.Builder, s capacity.Sale) {
 		for _, at := range c.Minutes() {
 			seconds := func(v float64) string { return capacity.Quantity(v, "s") }
 			records := func(v float64) string { return capacity.Quantity(math.Round(v), "") }
-			fmt.Fprintf(w, "  %g\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", at.At/60, records(at.Arrived), records(at.BeforeIntake), records(at.BeforeGate), records(at.Out), seconds(at.Waited), seconds(at.Wait), seconds(at.Elsewhere))
+			fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", capacity.Quantity(at.At/60, ""), records(at.Arrived), records(at.BeforeIntake), records(at.BeforeGate), records(at.Out), seconds(at.Waited), seconds(at.Wait), seconds(at.Elsewhere))
 		}
 	})
 	fmt.Fprintf(b, "\n  The last order of the sale is out after %s. An order of the event, and of the others in its partition, waits for %s at most,\n  one of another partition for %s.\n",

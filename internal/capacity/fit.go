@@ -37,22 +37,22 @@ func (f fit) cold() line {
 
 func (s Size) rows() float64 { return s.EventPhase.TableRows + s.OrderPhase.TableRows }
 
-func seconds(p Phase) float64   { return p.Seconds }
-func cpu(p Phase) float64       { return p.CPU }
-func brokerCPU(p Phase) float64 { return p.BrokerCPU }
-func received(p Phase) float64  { return p.ReceivedMiB * mib }
-func sent(p Phase) float64      { return p.SentMiB * mib }
-func legacy(p Phase) float64    { return p.LegacyMiB * mib }
-func internal(p Phase) float64  { return p.InternalMiB * mib }
-func table(p Phase) float64     { return p.TableMiB * mib }
-func slim(p Phase) float64      { return p.SlimMiB * mib }
-func rows(p Phase) float64      { return p.TableRows }
-func state(p Phase) float64     { return p.StateMiB * mib }
-func topics(p Phase) float64    { return p.InternalMiB + p.TableMiB + p.SlimMiB }
+func drainSeconds(p Phase) float64 { return p.Seconds }
+func cpu(p Phase) float64          { return p.CPU }
+func brokerCPU(p Phase) float64    { return p.BrokerCPU }
+func received(p Phase) float64     { return p.ReceivedMiB * mib }
+func sent(p Phase) float64         { return p.SentMiB * mib }
+func legacy(p Phase) float64       { return p.LegacyMiB * mib }
+func internal(p Phase) float64     { return p.InternalMiB * mib }
+func table(p Phase) float64        { return p.TableMiB * mib }
+func slim(p Phase) float64         { return p.SlimMiB * mib }
+func rows(p Phase) float64         { return p.TableRows }
+func state(p Phase) float64        { return p.StateMiB * mib }
+func topics(p Phase) float64       { return p.InternalMiB + p.TableMiB + p.SlimMiB }
 
 func perRecord(slope func(func(Phase) float64) line) PerRecord {
 	return PerRecord{
-		Seconds: slope(seconds).slope, CPU: slope(cpu).slope, BrokerCPU: slope(brokerCPU).slope, Received: slope(received).slope,
+		CPU: slope(cpu).slope, BrokerCPU: slope(brokerCPU).slope, Received: slope(received).slope,
 		Sent: slope(sent).slope, Legacy: slope(legacy).slope, Internal: slope(internal).slope, Table: slope(table).slope,
 		Slim: slope(slim).slope, TableRows: slope(rows).slope,
 	}
@@ -102,9 +102,8 @@ func Predict(sizes []Size) ([]Deviation, error) {
 		}
 	}
 	return []Deviation{
-		both("drain, both phases", "s", seconds, 1),
+		both("drain, both phases", "s", drainSeconds, 1),
 		both("processor time of the instance", "s", cpu, 1),
-		both("processor time of the broker", "s", brokerCPU, 1),
 		both("state folder", "MiB", state, mib),
 		both("topics", "MiB", topics, 1),
 		{What: "cold recovery", Unit: "s", Predicted: f.cold().at(last.rows()), Measured: last.ColdSeconds},

@@ -48,8 +48,8 @@ type Size struct {
 	EventPhase Phase `json:"event_phase"`
 	OrderPhase Phase `json:"order_phase"`
 
-	// WarmSeconds and ColdSeconds pass from the start of the process until it is ready with nothing left to do: with the
-	// state folder that it had, and with none.
+	// WarmSeconds and ColdSeconds pass from the start of the process until it reads, with the state folder that it had and
+	// with none: medians.
 	WarmSeconds float64 `json:"warm_seconds"`
 	ColdSeconds float64 `json:"cold_seconds"`
 }
@@ -97,7 +97,7 @@ type Coefficients struct {
 	StateBytesPerEvent float64 `json:"state_bytes_per_event"` // in the state folder, by different events
 	StateBytesPerOrder float64 `json:"state_bytes_per_order"` // refunds included
 
-	StartSeconds      float64 `json:"start_seconds"`            // of a process with its state, until ready: the join included
+	StartSeconds      float64 `json:"start_seconds"`            // of a process with its state, until it reads: the join included
 	RowsPerSecond     float64 `json:"recovery_rows_per_second"` // of one instance that fills its folder
 	HandOverSeconds   float64 `json:"hand_over_seconds"`        // until the other instance of two has all, when one ends in order
 	TakeOverSeconds   float64 `json:"take_over_seconds"`        // the same beyond the session timeout, when one is killed
@@ -113,7 +113,6 @@ type Coefficients struct {
 
 // PerRecord is what one legacy record costs. Bytes in topics are those of one replica, compressed.
 type PerRecord struct {
-	Seconds   float64 `json:"seconds"` // wall time of the drain on the measured machine
 	CPU       float64 `json:"cpu_seconds"`
 	BrokerCPU float64 `json:"broker_cpu_seconds"`
 	Received  float64 `json:"received_bytes"`
@@ -196,7 +195,7 @@ func (c Coefficients) Validate() error {
 	}
 	for kind, r := range map[string]PerRecord{"per_event_record": c.Event, "per_order_record": c.Order} {
 		for name, v := range map[string]float64{
-			"seconds": r.Seconds, "cpu_seconds": r.CPU, "broker_cpu_seconds": r.BrokerCPU, "received_bytes": r.Received, "sent_bytes": r.Sent,
+			"cpu_seconds": r.CPU, "broker_cpu_seconds": r.BrokerCPU, "received_bytes": r.Received, "sent_bytes": r.Sent,
 			"legacy_topic_bytes": r.Legacy, "internal_topic_bytes": r.Internal, "table_topic_bytes": r.Table, "slim_topic_bytes": r.Slim,
 			"table_rows": r.TableRows,
 		} {

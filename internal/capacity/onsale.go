@@ -4,22 +4,25 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"time"
+	"sort"
 )
 
 // OnSale is one event whose orders come faster than usual, for a while. All of an event is in one partition, and one
 // goroutine decides about it, one record after the other: that is the promise of order. Rates are legacy records a second.
 type OnSale struct {
-	Sale      float64       `json:"sale_records_per_second"`      // of the event, while it lasts
-	For       time.Duration `json:"for"`                          // whole seconds
-	Others    float64       `json:"other_records_per_second"`     // of all other events, before, meanwhile and after
-	Beside    float64       `json:"beside_records_per_second"`    // of those, in the event's partition
-	Partition float64       `json:"partition_records_per_second"` // what one partition takes
-	Intake    float64       `json:"intake_records_per_second"`    // what intake takes, of all events together
+	Sale      float64 `json:"sale_records_per_second"`      // of the event, while it lasts
+	Length    float64 `json:"seconds"`                      // that it lasts, whole ones
+	Others    float64 `json:"other_records_per_second"`     // of all other events, before, meanwhile and after
+	Beside    float64 `json:"beside_records_per_second"`    // of those, in the event's partition
+	Partition float64 `json:"partition_records_per_second"` // what one partition takes
+	Intake    float64 `json:"intake_records_per_second"`    // what intake takes, of all events together
 }
 
 // maxOnSale bounds what is simulated: ten days in steps of a second.
-const maxOnSale = 10 * 24 * time.Hour
+const maxOnSale = 10 * day
+
+// longestSale is how long a sale may last.
+const longestSale = day
 
 // errNeverOut says that a queue has no end.
 var errNeverOut = errors.New("it never ends")
@@ -39,8 +42,8 @@ func (s OnSale) Validate() error {
 		}
 	}
 	switch {
-	case s.For < time.Second || s.For > 24*time.Hour || s.For%time.Second != 0:
-		return fmt.Errorf("a sale of %s: want whole seconds, 1s to 24h", s.For)
+	case wholeSeconds(s.Length) != nil:
+		return wholeSeconds(s.Length)
 	case s.Beside > s.Others:
 		return fmt.Errorf("%s records/s beside the sale are more than the %s of all other events", number(s.Beside), number(s.Others))
 	case s.Others >= s.Intake:
@@ -48,15 +51,22 @@ func (s OnSale) Validate() error {
 	case s.Beside >= s.Partition:
 		return fmt.Errorf("%w: without the sale, %s records/s come to the partition and it takes %s", errNeverOut, number(s.Beside), number(s.Partition))
 	}
-	if end := s.roughEnd(); end > maxOnSale.Seconds() {
-		return fmt.Errorf("the last order would be out after %s: more than %s are not simulated", Quantity(end, "s"), Quantity(maxOnSale.Seconds(), "s"))
+	if end := s.roughEnd(); end > maxOnSale {
+		return fmt.Errorf("the last order would be out after %s: more than %s are not simulated", Quantity(end, "s"), Quantity(maxOnSale, "s"))
 	}
 	return nil
 }
 
+func wholeSeconds(v float64) error {
+	if v >= 1 && v <= longestSale && v == math.Trunc(v) {
+		return nil
+	}
+	return fmt.Errorf("a sale of %s: want whole seconds, 1 s to %s", Quantity(v, "s"), Quantity(longestSale, "s"))
+}
+
 // roughEnd is no earlier than the last record of the sale: each queue alone, one behind the other.
 func (s OnSale) roughEnd() float64 {
-	length := s.For.Seconds()
+	length := s.Length
 	intake := max(0, (s.Sale+s.Others-s.Intake)*length/(s.Intake-s.Others))
 	partition := max(0, (s.Sale+s.Beside-s.Partition)*length/(s.Partition-s.Beside))
 	return length + intake + partition
@@ -107,16 +117,16 @@ func (a arrivals) when(n float64) float64 {
 }
 
 // Simulate goes through the seconds of a sale until nothing waits any more. Both queues are first in, first out: intake's is
-// that of all events, and the partition's gets what intake has done of it.
+// that of all events, and the partition's gets what intake has done of it. Times are exact to a second.
 func (s OnSale) Simulate() (Course, error) {
 	if err := s.Validate(); err != nil {
 		return Course{}, err
 	}
-	all := arrivals{s.Sale, s.Others, s.For.Seconds()}
-	own := arrivals{s.Sale, s.Beside, s.For.Seconds()}
+	all := arrivals{s.Sale, s.Others, s.Length}
+	own := arrivals{s.Sale, s.Beside, s.Length}
 	c := Course{Sale: s, Seconds: []Second{{}}}
-	read, done := 0.0, 0.0 // records, of all and of the partition
-	seenRead, seenDone := []float64{0}, []float64{0}
+	read, done := 0.0, 0.0                         // records, of all and of the partition
+	allRead, allDone := []float64{0}, []float64{0} // by second
 	for t := 1.0; ; t++ {
 		read = min(read+s.Intake, all.by(t))
 		front := min(all.when(read), t) // all that came before has been read
@@ -129,7 +139,7 @@ func (s OnSale) Simulate() (Course, error) {
 		if handed-done <= 1e-9*done {
 			doneFront = front
 		}
-		seenRead, seenDone = append(seenRead, front), append(seenDone, doneFront)
+		allRead, allDone = append(allRead, read), append(allDone, done)
 		now := Second{
 			At: t, Arrived: own.by(t), BeforeIntake: own.by(t) - handed, BeforeGate: handed - done, Out: done,
 			Waited: t - doneFront, Elsewhere: t - front,
@@ -138,44 +148,32 @@ func (s OnSale) Simulate() (Course, error) {
 		c.MostWaiting = max(c.MostWaiting, now.Waiting())
 		c.MostUnread = max(c.MostUnread, all.by(t)-read)
 		if c.LastOut == 0 && t >= all.length && doneFront >= all.length {
-			c.LastOut = when(seenDone, all.length)
+			c.LastOut = max(all.length, when(allDone, own.by(all.length)))
 		}
 		// Everything that came while the sale lasted is out, and nothing is left behind it.
 		if c.LastOut > 0 && now.Waiting() <= 1e-6*max(1, s.Beside) && doneFront == t {
 			break
 		}
 	}
-	c.waits(seenDone, seenRead)
+	for i := range c.Seconds {
+		s := &c.Seconds[i]
+		s.Wait = max(0, when(allDone, own.by(s.At))-s.At)
+		c.MostWait = max(c.MostWait, s.Wait, s.Waited)
+		c.MostElsewhere = max(c.MostElsewhere, when(allRead, all.by(s.At))-s.At)
+	}
 	return c, nil
 }
 
-// waits fills in what waits lie ahead.
-func (c *Course) waits(seenDone, seenRead []float64) {
-	for i := range c.Seconds {
-		s := &c.Seconds[i]
-		s.Wait = max(0, when(seenDone, s.At)-s.At)
-		c.MostWait = max(c.MostWait, s.Wait, s.Waited)
-		c.MostElsewhere = max(c.MostElsewhere, when(seenRead, s.At)-s.At)
-	}
-}
-
-// when is the moment at which the front of a queue has reached x: fronts[i] is where it is at second i. Fronts do not go back.
-func when(fronts []float64, x float64) float64 {
-	low, high := 0, len(fronts)-1 // fronts[low] < x <= fronts[high]
-	if x <= fronts[0] {
+// when is the moment at which n records were done, of so many by each second; the last moment if they never were.
+func when(done []float64, n float64) float64 {
+	high := sort.SearchFloat64s(done, n*(1-1e-9)) // a sum that is off in its last digits is reached
+	switch high {
+	case 0:
 		return 0
+	case len(done):
+		return float64(high - 1)
 	}
-	if fronts[high] < x {
-		return math.Inf(1)
-	}
-	for high-low > 1 {
-		if mid := (low + high) / 2; fronts[mid] < x {
-			low = mid
-		} else {
-			high = mid
-		}
-	}
-	return float64(low) + (x-fronts[low])/(fronts[high]-fronts[low])
+	return float64(high-1) + min(1, (n-done[high-1])/(done[high]-done[high-1]))
 }
 
 // Minutes are the rows of a table: every minute, or fewer where there would be more than an hour's, and the last second.

@@ -6,14 +6,13 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"time"
 )
 
 // Load is what the legacy topics bring, and what there is in the state. Rates are those of the busiest hour.
 type Load struct {
 	OrdersPerSecond float64 `json:"orders_per_second"` // new ones
 	Events          float64 `json:"events"`            // in the state: nothing leaves it
-	OrdersKept      float64 `json:"orders_kept"`       // in the state
+	OrdersKept      float64 `json:"orders_kept"`       // in the state, at the end of what is planned
 
 	OrderRecords  float64 `json:"order_records"`  // legacy records of an order
 	RefundShare   float64 `json:"refund_share"`   // refund requests of an order
@@ -46,15 +45,15 @@ type Deployment struct {
 	Replication   int     `json:"replication"`
 	BrokerDiskGiB float64 `json:"broker_disk_gib"` // 0: not known
 
-	SessionTimeout    time.Duration `json:"session_timeout"`
-	InternalRetention time.Duration `json:"internal_retention"`
+	SessionTimeout    float64 `json:"session_timeout_seconds"`
+	InternalRetention float64 `json:"internal_retention_seconds"`
 }
 
 // DefaultDeployment has the defaults of the configuration, and of deploy/.
 func DefaultDeployment() Deployment {
 	return Deployment{
 		Spare: 1, Cores: 2, Utilisation: 0.6, Skew: 2, NetworkMiB: 100, DiskGiB: 20, Brokers: 3, Replication: 3,
-		SessionTimeout: 15 * time.Second, InternalRetention: 168 * time.Hour,
+		SessionTimeout: 15, InternalRetention: 7 * day,
 	}
 }
 
@@ -103,8 +102,8 @@ func (d Deployment) Validate() error {
 		within("brokers", float64(d.Brokers), 1, 10000),
 		within("replication", float64(d.Replication), 1, 100),
 		within("broker-disk", d.BrokerDiskGiB, 0, 1e7),
-		within("session-timeout", d.SessionTimeout.Seconds(), 0.001, hour),
-		within("internal-retention", d.InternalRetention.Seconds(), 60, 10*365*day),
+		seconds("session-timeout", d.SessionTimeout, 7, 300),
+		seconds("internal-retention", d.InternalRetention, 60, 10*365*day),
 	)
 	switch {
 	case err != nil:
@@ -124,6 +123,13 @@ func within(name string, v, least, most float64) error {
 		return nil
 	}
 	return fmt.Errorf("--%s %s: want %s to %s", name, plain(v), plain(least), plain(most))
+}
+
+func seconds(name string, v, least, most float64) error {
+	if v >= least && v <= most {
+		return nil
+	}
+	return fmt.Errorf("--%s: %s: want %s to %s", name, Quantity(v, "s"), Quantity(least, "s"), Quantity(most, "s"))
 }
 
 func firstOf(errs ...error) error {
@@ -262,7 +268,7 @@ func (p *planner) size() {
 		}
 		n = max(n, 1)
 		d.Instances = n + d.Spare
-		p.line("size", "instances", float64(d.Instances), "", "%d that serve, with %d partitions at most each, and %d that may be away", n, ceilDiv(d.Partitions, min(n, d.Partitions)), d.Spare)
+		p.line("size", "instances", float64(d.Instances), "", "%d with %d partitions at most, and %d that may be away", n, ceilDiv(d.Partitions, min(n, d.Partitions)), d.Spare)
 	} else {
 		p.line("size", "instances", float64(d.Instances), "", "given, of which %d may be away", d.Spare)
 	}
@@ -284,7 +290,7 @@ func (p *planner) limit(what string, perOrder, capacity float64, unit string, pe
 func (p *planner) serves() float64 { return p.partitions / float64(p.fullest) }
 
 func (p *planner) servesText() string {
-	return fmt.Sprintf("%d partitions ÷ %d of the fullest of %d instances", p.Deployment.Partitions, p.fullest, p.serving)
+	return fmt.Sprintf("%d partitions ÷ %d in the fullest of %d instances", p.Deployment.Partitions, p.fullest, p.serving)
 }
 
 func (p *planner) processors() {
@@ -315,8 +321,8 @@ func (p *planner) disks() {
 	tables := uncleaned*p.tableRows(rowOrder, rowEvent) + compactionLag*p.of(tableOf)
 	p.line("disk", "topics: tables", tables, "bytes", "%d × (%s order and refund rows × %s + %s event rows × %s) + %s s × %s/s", uncleaned, number(l.OrdersKept*(1+l.RefundShare)), Quantity(rowOrder, "bytes"),
 		number(l.Events*rowsOfEvent), Quantity(rowEvent, "bytes"), number(compactionLag), Quantity(p.of(tableOf), "bytes"))
-	kept := d.InternalRetention.Seconds() * p.of(internalOf)
-	p.line("disk", "topics: between the stages", kept, "bytes", "%s at this rate × (%s)", Quantity(d.InternalRetention.Seconds(), "s"), p.sum(internalOf, "bytes"))
+	kept := d.InternalRetention * p.of(internalOf)
+	p.line("disk", "topics: between the stages", kept, "bytes", "%s at this rate × (%s)", Quantity(d.InternalRetention, "s"), p.sum(internalOf, "bytes"))
 	slim := uncleaned * (l.OrdersKept*(1+l.RefundShare)*c.Order.Slim + l.Events*c.SlimBytesPerEvent)
 	p.line("disk", "topics: slim", slim, "bytes", "%d × (%s orders and refunds × %s + %s events × %s)", uncleaned, number(l.OrdersKept*(1+l.RefundShare)), Quantity(c.Order.Slim, "bytes"), number(l.Events), Quantity(c.SlimBytesPerEvent, "bytes"))
 	broker := (tables + kept + slim) * float64(d.Replication) / float64(d.Brokers)
@@ -366,8 +372,8 @@ func (p *planner) times() {
 	one := rows * moved / p.partitions / c.RowsPerSecond
 	p.line("times", "hand-over when an instance ends in order", c.HandOverSeconds, "s", "measured; all partitions of all instances stand still meanwhile")
 	p.line("times", "the same, to instances that have not had its partitions", c.HandOverSeconds+one, "s", "that + %s rows of %d partitions ÷ %s rows/s, if one instance gets them all", number(rows*moved/p.partitions), int(moved), number(c.RowsPerSecond))
-	killed := d.SessionTimeout.Seconds() + c.TakeOverSeconds
-	p.line("times", "hand-over when an instance is killed", killed, "s", "session timeout %s + %s measured", Quantity(d.SessionTimeout.Seconds(), "s"), Quantity(c.TakeOverSeconds, "s"))
+	killed := d.SessionTimeout + c.TakeOverSeconds
+	p.line("times", "hand-over when an instance is killed", killed, "s", "session timeout %s + %s measured", Quantity(d.SessionTimeout, "s"), Quantity(c.TakeOverSeconds, "s"))
 	p.line("times", "the same, to instances that have not had its partitions", killed+one, "s", "that + the same rows")
 	most := p.ceiling()
 	spare := most/p.Deployment.Utilisation - p.Load.OrdersPerSecond

@@ -16,7 +16,7 @@ func (c Course) Plot() string {
 		fmt.Fprintf(&b, `<text x="%d" y="%d" fill="#333">%s; at most %s</text>`+"\n", left, top-10, title, Quantity(most, unit))
 		fmt.Fprintf(&b, `<path d="M%d %dV%dH%d" fill="none" stroke="#999"/>`+"\n", left, top, top+height, left+width)
 		// The sale itself.
-		fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%.1f" height="%d" fill="#1f6feb" opacity="0.1"/>`+"\n", left, top, c.Sale.For.Seconds()/last*width, height)
+		fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%.1f" height="%d" fill="#1f6feb" opacity="0.1"/>`+"\n", left, top, c.Sale.Length/last*width, height)
 		step := max(1, len(c.Seconds)/300)
 		b.WriteString(`<polyline fill="none" stroke="#1f6feb" stroke-width="2" points="`)
 		for i := 0; i < len(c.Seconds); i += step {

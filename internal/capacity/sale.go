@@ -3,7 +3,6 @@ package capacity
 import (
 	"fmt"
 	"math"
-	"time"
 )
 
 // Sale is a simulated on-sale on a planned deployment, with what it leaves on disks and what could be done about it.
@@ -30,13 +29,13 @@ const waitingRoom = 0.8
 
 // onSale is the sale as the deployment sees it: without limits on what intake and gate use of their processors, as nobody
 // plans a deployment for its ten busiest minutes.
-func (p Plan) onSale(orders float64, length time.Duration, c Coefficients) (s OnSale, lines []Line) {
+func (p Plan) onSale(orders float64, length float64, c Coefficients) (s OnSale, lines []Line) {
 	l, d := p.Load, p.Deployment
 	line := func(name string, value float64, unit, format string, args ...any) float64 {
 		lines = append(lines, Line{"sale", name, value, unit, fmt.Sprintf(format, args...)})
 		return value
 	}
-	s.For = length
+	s.Length = length
 	s.Sale = line("of the event", orders*l.OrderRecords, "records/s", "%s orders/s × %s records", number(orders), number(l.OrderRecords))
 	s.Others = line("of all other events", l.OrdersPerSecond*(l.orderRecords()+l.EventRecords), "records/s", "%s orders/s × (%s + %s records)", number(l.OrdersPerSecond), number(l.orderRecords()), number(l.EventRecords))
 	s.Beside = line("of those, in the event's partition", s.Others/float64(d.Partitions), "records/s", "that ÷ %d partitions", d.Partitions)
@@ -48,23 +47,23 @@ func (p Plan) onSale(orders float64, length time.Duration, c Coefficients) (s On
 	return s, lines
 }
 
-// OnSale simulates one event that sells so many orders a second for a while, beside the load of the plan.
-func (p Plan) OnSale(orders float64, length time.Duration, c Coefficients) (Sale, error) {
+// OnSale simulates one event that sells so many orders a second for some seconds, beside the load of the plan.
+func (p Plan) OnSale(orders float64, length float64, c Coefficients) (Sale, error) {
 	if err := within("on-sale", orders, 0.001, 1e7); err != nil {
 		return Sale{}, err
 	}
-	if length < time.Second || length > 24*time.Hour || length%time.Second != 0 {
-		return Sale{}, fmt.Errorf("--on-sale-for %s: want whole seconds, 1s to 24h", length)
+	if err := wholeSeconds(length); err != nil {
+		return Sale{}, fmt.Errorf("--on-sale-for: %w", err)
 	}
 	s, lines := p.onSale(orders, length, c)
 	course, err := s.Simulate()
 	if err != nil {
 		return Sale{}, fmt.Errorf("--on-sale %s: %w", plain(orders), err)
 	}
-	r := Sale{OrdersPerSecond: orders, Orders: orders * length.Seconds(), Course: course, Lines: lines}
+	r := Sale{OrdersPerSecond: orders, Orders: orders * length, Course: course, Lines: lines}
 	r.disks(p, c)
 	r.ways(p, c, s)
-	if keep := p.Deployment.InternalRetention.Seconds(); course.MostWait > keep/2 {
+	if keep := p.Deployment.InternalRetention; course.MostWait > keep/2 {
 		r.Faults = append(r.Faults, fmt.Sprintf("orders wait for %s, more than half of internal_retention, %s: what is deleted unread is lost", Quantity(course.MostWait, "s"), Quantity(keep, "s")))
 	}
 	return r, nil
@@ -77,7 +76,7 @@ func (r *Sale) disks(p Plan, c Coefficients) {
 		r.Lines = append(r.Lines, Line{"sale leaves", name, value, unit, fmt.Sprintf(format, args...)})
 	}
 	line("unread in the legacy topics, at most", r.Course.MostUnread*c.Order.Legacy, "bytes", "%s records × %s; their retention has to outlast the wait", number(r.Course.MostUnread), Quantity(c.Order.Legacy, "bytes"))
-	line("in one partition between the stages", records*c.Order.Internal, "bytes", "%s records × %s, on each of %d brokers, kept for %s", number(records), Quantity(c.Order.Internal, "bytes"), d.Replication, Quantity(d.InternalRetention.Seconds(), "s"))
+	line("in one partition between the stages", records*c.Order.Internal, "bytes", "%s records × %s, on each of %d brokers, kept for %s", number(records), Quantity(c.Order.Internal, "bytes"), d.Replication, Quantity(d.InternalRetention, "s"))
 	line("in one partition of the table", records*c.Order.Table, "bytes", "%s records × %s before compaction, on each of %d brokers", number(records), Quantity(c.Order.Table, "bytes"), d.Replication)
 	line("in the slim topic", records*c.Order.Slim, "bytes", "%s records × %s, over all of its partitions, × %d replicas", number(records), Quantity(c.Order.Slim, "bytes"), d.Replication)
 	folder := r.Orders * c.StateBytesPerOrder
@@ -122,9 +121,9 @@ func (r *Sale) ways(p Plan, c Coefficients, s OnSale) {
 		try("compression lz4, for state and target", packed, "as measured; topics grow")
 	}
 	let := waitingRoom * (s.Partition - s.Beside)
-	if seconds := math.Ceil(s.Sale * s.For.Seconds() / let); let < s.Sale && seconds <= 24*3600 {
+	if seconds := math.Ceil(s.Sale * s.Length / let); let < s.Sale && seconds <= longestSale {
 		room := s
-		room.Sale, room.For = s.Sale*s.For.Seconds()/seconds, time.Duration(seconds)*time.Second
+		room.Sale, room.Length = s.Sale*s.Length/seconds, seconds
 		try(fmt.Sprintf("a waiting room in the shop lets %s orders/s through", number(room.Sale/p.Load.OrderRecords)), room, "the sale takes "+Quantity(seconds, "s")+"; nobody waits for a record")
 	}
 }
