@@ -174,11 +174,15 @@ func (o *planOptions) print(w io.Writer, answer planAnswer) error {
 	return err
 }
 
-// planColumns writes cells in planColumns, each line with two spaces before it.
+// planColumns puts cells, which a tab ends, in columns.
 func planColumns(b *strings.Builder, write func(w io.Writer)) {
-	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	write(w)
 	w.Flush()
+	for line := range strings.Lines(text.String()) {
+		b.WriteString(strings.TrimRight(line, " \n") + "\n")
+	}
 }
 
 func planLines(b *strings.Builder, lines []capacity.Line) {

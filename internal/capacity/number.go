@@ -1,7 +1,6 @@
 package capacity
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -66,5 +65,9 @@ func Quantity(v float64, unit string) string {
 	case "":
 		return number(v)
 	}
-	return fmt.Sprintf("%s %s", number(v), unit)
+	text := number(v)
+	if text == "1" && unit == "cores" {
+		unit = "core"
+	}
+	return text + " " + unit
 }

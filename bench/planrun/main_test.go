@@ -1,0 +1,218 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ticketscloud/vibe-bridge/internal/capacity"
+)
+
+func TestConfigOf(t *testing.T) {
+	for _, args := range [][]string{
+		{"-sizes", "5000"}, {"-sizes", "5000,9000,60000"}, {"-sizes", "50,200,800"}, {"-sizes", "5000,x,60000"}, {"-sizes", ""},
+		{"-partitions", "0"}, {"-partition-orders", "10"}, {"one"}, {"-none"},
+	} {
+		if c, err := configOf(args, io.Discard); err == nil {
+			t.Errorf("%q: %+v", args, c)
+		}
+	}
+	c, err := configOf(nil, io.Discard)
+	if err != nil || !slices.Equal(c.sizes, []int{50_000, 200_000, 800_000}) || c.partitionOrders != 200_000 || c.provisional != "" || filepath.Base(c.out) != "measured.json" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	c, err = configOf([]string{"-sizes", "5000,20000,60000", "-partition-orders", "7000"}, io.Discard)
+	if err != nil || c.partitionOrders != 7000 || !strings.Contains(c.provisional, "sizes of 5000,20000,60000") {
+		t.Errorf("small sizes: %+v, %v", c, err)
+	}
+}
+
+func TestSumOf(t *testing.T) {
+	const text = `# HELP sent_total Bytes.
+# TYPE sent_total counter
+sent_total{client="a } b",cluster="source"} 1.5e3
+sent_total{client="producer"} 500 1700000000000
+sent_total_other 9
+received_total 7
+broken{a="b"} x
+empty{a="b"}
+`
+	for name, want := range map[string]float64{"sent_total": 2000, "received_total": 7} {
+		if got, err := sumOf(text, name); err != nil || got != want {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+	for _, name := range []string{"none", "sent", "broken", "empty"} {
+		if got, err := sumOf(text, name); err == nil {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func TestSteady(t *testing.T) {
+	// 100 slim records, of 120 legacy ones: 10 a second, after a second in which nothing happens.
+	began := time.Unix(1_700_000_000, 0)
+	var seen []sample
+	for i := range 11 {
+		seen = append(seen, sample{
+			at: began.Add(time.Duration(i+1) * time.Second), written: 1000 + float64(10*i), cpu: time.Duration(i) * 600 * time.Millisecond, broker: time.Duration(i) * 120 * time.Millisecond,
+		})
+	}
+	rate, cpu, broker, err := steady(seen, 120)
+	if err != nil || rate < 11.99 || rate > 12.01 || cpu < 0.0499 || cpu > 0.0501 || broker < 0.0099 || broker > 0.0101 {
+		t.Errorf("%v records/s, %v and %v s a record, %v", rate, cpu, broker, err)
+	}
+	for _, few := range [][]sample{nil, seen[:1], {seen[0], seen[10]}} {
+		if rate, _, _, err := steady(few, 120); err == nil {
+			t.Errorf("%d samples: %v records/s", len(few), rate)
+		}
+	}
+}
+
+func TestKindOf(t *testing.T) {
+	d := &deployment{name: "orders-5000"}
+	for topic, want := range map[string]string{
+		"orders-5000-gate-table": "table", "orders-5000-organizers-table": "table", "orders-5000-events": "internal", "orders-5000-gate-loop": "internal",
+		"slim-orders-5000-orders": "slim", "legacy-orders-5000-orders_done": "legacy", "orders-50000-events": "", "slim-orders-50000-orders": "", "__consumer_offsets": "",
+	} {
+		var k disk
+		got := ""
+		if size := d.kindOf(topic, &k); size != nil {
+			*size = 1
+			got = map[disk]string{{table: 1}: "table", {internal: 1}: "internal", {slim: 1}: "slim", {legacy: 1}: "legacy"}[k]
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", topic, got, want)
+		}
+	}
+}
+
+func TestMachine(t *testing.T) {
+	if got := cpuModel("processor\t: 0\nmodel name\t: Some CPU @ 3 GHz\nmodel name\t: Another\n"); got != "Some CPU @ 3 GHz" {
+		t.Errorf("%q", got)
+	}
+	if got := cpuModel(""); got != "unknown" {
+		t.Errorf("%q", got)
+	}
+	if got := gibOf("MemFree: 1 kB\nMemTotal:       16462848 kB\n"); got != 15.7 {
+		t.Errorf("%v GiB", got)
+	}
+	if got, err := kafkaVersion("<properties><kafka.version>4.3.1</kafka.version></properties>"); err != nil || got != "4.3.1" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if got, err := kafkaVersion("<version>4</version>"); err == nil {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestOffBy(t *testing.T) {
+	good := []capacity.Deviation{{What: "a", Predicted: 124, Measured: 100}, {What: "b", Predicted: 76, Measured: 100}}
+	if err := offBy(good); err != nil {
+		t.Error(err)
+	}
+	for _, bad := range []capacity.Deviation{{What: "c", Predicted: 126, Measured: 100}, {What: "c", Predicted: 74, Measured: 100}, {What: "c", Predicted: 1}} {
+		if err := offBy(append(good, bad)); err == nil || !strings.Contains(err.Error(), "c ") || strings.Contains(err.Error(), "a ") {
+			t.Errorf("%+v: %v", bad, err)
+		}
+	}
+}
+
+// What is sent while the valve is shut arrives when it opens, and not before; connections stay.
+func TestValve(t *testing.T) {
+	echo, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer echo.Close()
+	arrived := make(chan string, 10)
+	go func() {
+		for {
+			c, err := echo.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				buffer := make([]byte, 64)
+				for {
+					n, err := c.Read(buffer)
+					if err != nil {
+						return
+					}
+					arrived <- string(buffer[:n])
+					if _, err := c.Write(bytes.ToUpper(buffer[:n])); err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	v, err := openValve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.leadTo(echo.Addr().String())
+	c, err := net.Dial("tcp", v.address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	send := func(text string) {
+		if _, err := c.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answer := func(want string) {
+		t.Helper()
+		if err := c.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(c, got); err != nil || string(got) != want {
+			t.Fatalf("%q, %v, want %q", got, err, want)
+		}
+	}
+	send("one")
+	answer("ONE")
+	if got := <-arrived; got != "one" {
+		t.Errorf("%q arrived", got)
+	}
+	v.shut()
+	send("two")
+	// Another connection is made and answered by nobody either: when that is certain, "two" has had its time, too.
+	other, err := net.Dial("tcp", v.address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := other.SetReadDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Write([]byte("three")); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := other.Read(make([]byte, 1)); err == nil {
+		t.Errorf("%d bytes pass while it is shut", n)
+	}
+	select {
+	case got := <-arrived:
+		t.Errorf("%q arrived while it is shut", got)
+	default:
+	}
+	v.open()
+	answer("TWO")
+	if err := v.close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.Read(make([]byte, 1)); err == nil {
+		t.Error("a connection outlives the valve")
+	}
+	if _, err := net.Dial("tcp", v.address()); err == nil {
+		t.Error("a closed valve takes connections")
+	}
+}
