@@ -4,7 +4,7 @@
 //	planrun [-sizes 50000,200000,800000] [-partition-orders 200000] [-partitions 4] [-seed 1] [-verify=true]
 //	        [-out internal/capacity/measured.json] [-dir build/plan]
 //
-//	smallest size (thrown away) ──▶ three sizes ──▶ one partition: zstd, lz4 ──▶ hand-over ──▶ coefficients, deviations
+//	smallest size (thrown away) ──▶ three sizes ──▶ one partition ──▶ hand-over ──▶ coefficients, deviations
 //
 // A size is a season that is drained by two processes, one after the other: the first has partners and events to read, the
 // second orders and refunds. So what an event record and an order record cost is told apart. Then the process is started
@@ -176,11 +176,8 @@ func measure(ctx context.Context, c config, out io.Writer) (err error) {
 		}
 		m.Sizes = append(m.Sizes, s)
 	}
-	m.Partition = map[string]capacity.OnePartition{}
-	for _, v := range variants {
-		if m.Partition[v.name], err = b.onePartition(ctx, v); err != nil {
-			return fmt.Errorf("one partition, %s: %w", v.name, err)
-		}
+	if m.Partition, err = b.onePartition(ctx); err != nil {
+		return fmt.Errorf("one partition: %w", err)
 	}
 	if m.HandOver, err = b.handOver(ctx); err != nil {
 		return fmt.Errorf("hand over: %w", err)

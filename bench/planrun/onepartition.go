@@ -11,15 +11,10 @@ import (
 	"github.com/ticketscloud/vibe-bridge/internal/season"
 )
 
-// variant is a configuration that one partition is measured with.
-type variant struct{ name, compression string }
-
-var variants = []variant{{"default", "zstd"}, {"lz4", "lz4"}}
-
 // onePartition measures what the goroutine of one partition takes, and what intake takes, each while the other rests.
-func (b *bench) onePartition(ctx context.Context, v variant) (o capacity.OnePartition, err error) {
-	d := &deployment{b: b, name: "one-" + v.name, season: season.Config{Orders: b.partitionOrders, Seed: b.seed}, partitions: 1,
-		more: fmt.Sprintf("target: {brokers: [%q], compression: %s}\nstate: {brokers: [%q], compression: %[2]s}\n", b.valve.address(), v.compression, b.addr)}
+func (b *bench) onePartition(ctx context.Context) (o capacity.OnePartition, err error) {
+	d := &deployment{b: b, name: "one-partition", season: season.Config{Orders: b.partitionOrders, Seed: b.seed}, partitions: 1,
+		more: fmt.Sprintf("target: {brokers: [%q]}\nstate: {brokers: [%q]}\n", b.valve.address(), b.addr)}
 	if err := d.create(ctx); err != nil {
 		return o, err
 	}
@@ -66,7 +61,7 @@ func (b *bench) onePartition(ctx context.Context, v variant) (o capacity.OnePart
 	}
 	// A little too much: until its window is full of what the target does not acknowledge, the gate has worked, too.
 	o.IntakeCPU = (between.cpu - before.cpu).Seconds() / float64(records)
-	b.say("one partition, %s: %.0f records/s, %.0f µs of processor time a record; intake %.0f µs", v.name, o.Records, o.CPU*1e6, o.IntakeCPU*1e6)
+	b.say("one partition: %.0f records/s, %.0f µs of processor time a record; intake %.0f µs", o.Records, o.CPU*1e6, o.IntakeCPU*1e6)
 	return o, i.end(ctx)
 }
 

@@ -46,7 +46,12 @@ It ends with exit code 3 when something does not do.`,
   vibe-bridge plan --orders-per-second 500 --events 20000 --orders-kept 50000000 --instances 4 --partitions 24 --json
   vibe-bridge plan --orders-per-second 500 --events 20000 --orders-kept 50000000 --on-sale 50000 --on-sale-for 10m --plot on-sale.svg`,
 		Args: noArguments,
-		RunE: func(*cobra.Command, []string) error { return o.run(a) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := wantLoad(cmd); err != nil {
+				return err
+			}
+			return o.run(a)
+		},
 	}
 	flags, l, d := cmd.Flags(), &o.load, &o.deployment
 	flags.Float64Var(&l.OrdersPerSecond, "orders-per-second", 0, "new orders, in the busiest hour")
@@ -74,12 +79,25 @@ It ends with exit code 3 when something does not do.`,
 	flags.StringVar(&o.plot, "plot", "", "file for a picture of the on-sale (SVG)")
 	flags.StringVar(&o.measured, "measured", "", "file with figures of make plan-measure, instead of those built in")
 	flags.BoolVar(&o.json, "json", false, "print JSON")
+	return cmd
+}
+
+// wantLoad refuses a plan for no load in particular: there is no default that would mean something.
+func wantLoad(cmd *cobra.Command) error {
+	var missing []string
 	for _, name := range []string{"orders-per-second", "events", "orders-kept"} {
-		if err := cmd.MarkFlagRequired(name); err != nil {
-			panic(err) // there is no such flag
+		if !cmd.Flags().Changed(name) {
+			missing = append(missing, "--"+name)
 		}
 	}
-	return cmd
+	switch n := len(missing); n {
+	case 0:
+		return nil
+	case 1:
+		return usageError(cmd, fmt.Errorf("no load given: want %s", missing[0]))
+	default:
+		return usageError(cmd, fmt.Errorf("no load given: want %s and %s", strings.Join(missing[:n-1], ", "), missing[n-1]))
+	}
 }
 
 func asDuration(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }

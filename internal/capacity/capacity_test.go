@@ -16,6 +16,9 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/ticketscloud/vibe-bridge/internal/config"
+	"github.com/ticketscloud/vibe-bridge/internal/store"
 )
 
 // The package does no I/O and has no clock.
@@ -97,7 +100,7 @@ func TestPlanByHand(t *testing.T) {
 		{"network", "out, the fullest instance", 20e6},
 		{"network", "in, each broker", 40e6},
 		{"network", "out, each broker", (20e6 + 80e6) / 3},
-		{"memory", "each instance, at most", 406 * (1 << 20)},
+		{"memory", "each instance, at most", 278 * (1 << 20)},
 		{"times", "start with its state", 2},
 		{"times", "start with an empty folder", 2 + (2*1.12e8+600*20_000)/2/1e5},
 		{"times", "hand-over when an instance is killed", 21},
@@ -265,7 +268,7 @@ func madeUpSizes() []Size {
 
 // From lines, the coefficients are their slopes, and the largest size is predicted without deviation.
 func TestFit(t *testing.T) {
-	one := map[string]OnePartition{"default": {Records: 10_000, CPU: 80e-6, IntakeCPU: 20e-6}}
+	one := OnePartition{Records: 10_000, CPU: 80e-6, IntakeCPU: 20e-6}
 	sizes := madeUpSizes()
 	c, err := Fit(sizes, one, HandOver{OrderlySeconds: 8, KilledSeconds: 21, SessionTimeoutSeconds: 15})
 	if err != nil {
@@ -407,6 +410,17 @@ func FuzzParseMeasured(f *testing.F) {
 		m.Table()
 		Worst(m.Predicted)
 	})
+}
+
+// What the model takes for given of other packages is as they have it.
+func TestGiven(t *testing.T) {
+	if cacheMiB != store.DefaultCacheBytes>>20 {
+		t.Errorf("the cache of the state has %d MiB, the model %d", store.DefaultCacheBytes>>20, cacheMiB)
+	}
+	c, d := config.Default(), DefaultDeployment()
+	if c.Partitions != DefaultPartitions || int(c.Replication) != d.Replication || c.SessionTimeout.Seconds() != d.SessionTimeout || c.InternalRetention.Seconds() != d.InternalRetention {
+		t.Errorf("the configuration has other defaults: %d partitions, %d replicas, %s, %s", c.Partitions, c.Replication, c.SessionTimeout, c.InternalRetention)
+	}
 }
 
 func TestQuantity(t *testing.T) {

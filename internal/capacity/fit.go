@@ -59,8 +59,8 @@ func perRecord(slope func(func(Phase) float64) line) PerRecord {
 }
 
 // Fit finds coefficients: what a record costs is the slope between the two smaller sizes, so that what every start costs,
-// whatever the size, is not in it. Whatever one partition takes comes from the runs with one.
-func Fit(sizes []Size, one map[string]OnePartition, h HandOver) (Coefficients, error) {
+// whatever the size, is not in it. What one partition takes comes from the run with one.
+func Fit(sizes []Size, one OnePartition, h HandOver) (Coefficients, error) {
 	if len(sizes) < 2 {
 		return Coefficients{}, errors.New("want two sizes or more to fit")
 	}
@@ -71,7 +71,6 @@ func Fit(sizes []Size, one map[string]OnePartition, h HandOver) (Coefficients, e
 	}
 	perEvent := through(float64(f.a.Events), state(f.a.EventPhase), float64(f.b.Events), state(f.b.EventPhase))
 	perOrder := through(float64(f.a.Orders), state(f.a.OrderPhase), float64(f.b.Orders), state(f.b.OrderPhase))
-	base := one["default"]
 	c := Coefficients{
 		Event: perRecord(f.events), Order: perRecord(f.orders),
 		StateBytesPerEvent: perEvent.slope, StateBytesPerOrder: perOrder.slope,
@@ -79,8 +78,7 @@ func Fit(sizes []Size, one map[string]OnePartition, h HandOver) (Coefficients, e
 		MemoryMiB:       max(f.a.EventPhase.PeakMiB, f.a.OrderPhase.PeakMiB),
 		HandOverSeconds: h.OrderlySeconds, TakeOverSeconds: max(h.KilledSeconds-h.SessionTimeoutSeconds, 0.1),
 		SlimBytesPerEvent: through(float64(f.a.Events), slim(f.a.EventPhase), float64(f.b.Events), slim(f.b.EventPhase)).slope,
-		PartitionRecords:  base.Records, PartitionCPU: base.CPU, IntakeCPU: base.IntakeCPU,
-		PartitionRecordsLZ4: one["lz4"].Records,
+		PartitionRecords:  one.Records, PartitionCPU: one.CPU, IntakeCPU: one.IntakeCPU,
 	}
 	if err := c.Validate(); err != nil {
 		return c, fmt.Errorf("the two smaller sizes give no model (they are too small, or something else ran): %w", err)

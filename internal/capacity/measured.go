@@ -21,10 +21,10 @@ type Measured struct {
 	// Provisional says why the figures are a first look only; empty: they are not.
 	Provisional string `json:"provisional,omitempty"`
 
-	Partitions int                     `json:"partitions"` // of legacy and internal topics in the runs of three sizes
-	Sizes      []Size                  `json:"sizes"`      // ascending
-	Partition  map[string]OnePartition `json:"one_partition"`
-	HandOver   HandOver                `json:"hand_over"`
+	Partitions int          `json:"partitions"` // of legacy and internal topics in the runs of three sizes
+	Sizes      []Size       `json:"sizes"`      // ascending
+	Partition  OnePartition `json:"one_partition"`
+	HandOver   HandOver     `json:"hand_over"`
 
 	Fitted    Coefficients `json:"fitted"`
 	Predicted []Deviation  `json:"predicted"`
@@ -107,8 +107,6 @@ type Coefficients struct {
 	PartitionRecords float64 `json:"partition_records_per_second"`
 	PartitionCPU     float64 `json:"partition_cpu_seconds_per_record"`
 	IntakeCPU        float64 `json:"intake_cpu_seconds_per_record"`
-	// PartitionRecordsLZ4 is PartitionRecords with compression lz4 for zstd; 0: not measured.
-	PartitionRecordsLZ4 float64 `json:"partition_records_per_second_lz4,omitempty"`
 }
 
 // PerRecord is what one legacy record costs. Bytes in topics are those of one replica, compressed.
@@ -207,9 +205,6 @@ func (c Coefficients) Validate() error {
 		if !(v > 0) || math.IsInf(v, 0) {
 			bad = append(bad, fmt.Sprintf("%s is %v", name, v))
 		}
-	}
-	if !(c.PartitionRecordsLZ4 >= 0) || math.IsInf(c.PartitionRecordsLZ4, 0) {
-		bad = append(bad, fmt.Sprintf("partition_records_per_second_lz4 is %v", c.PartitionRecordsLZ4))
 	}
 	if len(bad) == 0 {
 		return nil

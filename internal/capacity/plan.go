@@ -70,7 +70,7 @@ const (
 	// Rows of an event: its own, and its place in the table of organizers.
 	rowsOfEvent = 2
 	// The block cache of the local state, memtables included (internal/store).
-	cacheMiB = 256
+	cacheMiB = 128
 	hour     = 3600.0
 	day      = 24 * hour
 )

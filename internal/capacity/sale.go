@@ -99,7 +99,7 @@ func (p Plan) stateOfFullest(c Coefficients) float64 {
 func (r *Sale) ways(p Plan, c Coefficients, s OnSale) {
 	try := func(what string, o OnSale, note string) {
 		course, err := o.Simulate()
-		if err != nil { // a partition that lz4 makes too slow, or the like
+		if err != nil { // more than is simulated
 			r.Ways = append(r.Ways, Way{What: what, Note: err.Error()})
 			return
 		}
@@ -115,11 +115,6 @@ func (r *Sale) ways(p Plan, c Coefficients, s OnSale) {
 	fast := s
 	fast.Partition, fast.Intake = 2*s.Partition, 2*s.Intake
 	try("cores twice as fast, if there were any", fast, "")
-	if c.PartitionRecordsLZ4 > 0 {
-		packed := s
-		packed.Partition = min(c.PartitionRecordsLZ4, p.Deployment.Cores/c.PartitionCPU)
-		try("compression lz4, for state and target", packed, "as measured; topics grow")
-	}
 	let := waitingRoom * (s.Partition - s.Beside)
 	if seconds := math.Ceil(s.Sale * s.Length / let); let < s.Sale && seconds <= longestSale {
 		room := s
