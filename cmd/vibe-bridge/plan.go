@@ -107,6 +107,8 @@ type planAnswer struct {
 	Basis planBasis      `json:"basis"`
 	Plan  capacity.Plan  `json:"plan"`
 	Sale  *capacity.Sale `json:"on_sale,omitempty"`
+
+	about string // the basis, for people
 }
 
 // planBasis is what the figures rest on.
@@ -129,7 +131,7 @@ func (o *planOptions) run(a *app) error {
 	if err != nil {
 		return refuse(err)
 	}
-	answer := planAnswer{Basis: planBasis{m.Date, m.Commit, m.Go, m.Kafka, m.Machine, m.Provisional, m.Fitted, m.Predicted}}
+	answer := planAnswer{Basis: planBasis{m.Date, m.Commit, m.Go, m.Kafka, m.Machine, m.Provisional, m.Fitted, m.Predicted}, about: m.About()}
 	o.deployment.SessionTimeout, o.deployment.InternalRetention = o.session.Seconds(), o.retention.Seconds()
 	if answer.Plan, err = capacity.New(o.load, o.deployment, m.Fitted); err != nil {
 		return refuse(err)
@@ -187,7 +189,10 @@ func (o *planOptions) print(w io.Writer, answer planAnswer) error {
 	for _, u := range answer.Plan.Unknown {
 		fmt.Fprintf(&b, "  %s\n", u)
 	}
-	planBasisLines(&b, answer.Basis)
+	fmt.Fprintf(&b, "\nRESTS ON\n")
+	for line := range strings.Lines(answer.about) {
+		b.WriteString("  " + line)
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -257,16 +262,4 @@ func planSale(b *strings.Builder, s capacity.Sale) {
 			fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\n", y.What, capacity.Quantity(y.LastOut, "s"), capacity.Quantity(y.MostWait, "s"), capacity.Quantity(y.MostElsewhere, "s"), y.Note)
 		}
 	})
-}
-
-func planBasisLines(b *strings.Builder, m planBasis) {
-	fmt.Fprintf(b, "\nRESTS ON\n  figures of %s, commit %s, %s, Kafka %s, on %s: %d cores, %g GiB, %s, shared with the broker\n",
-		m.Date, m.Commit, m.Go, m.Kafka, m.Machine.CPU, m.Machine.Cores, m.Machine.GiB, m.Machine.System)
-	if len(m.Predicted) > 0 {
-		worst := capacity.Worst(m.Predicted)
-		fmt.Fprintf(b, "  the largest of its three sizes was predicted from the two others with %.0f %% at most (%s)\n", 100*math.Abs(worst.Share()), worst.What)
-	}
-	if m.Provisional != "" {
-		fmt.Fprintf(b, "  PROVISIONAL: %s\n", m.Provisional)
-	}
 }

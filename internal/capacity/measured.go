@@ -219,6 +219,19 @@ func (c Coefficients) Validate() error {
 	return fmt.Errorf("%s: want a number above 0", least)
 }
 
+// About says on what the figures rest, in some lines.
+func (m Measured) About() string {
+	text := fmt.Sprintf("figures of %s, commit %s, %s, Kafka %s, on %s: %d cores, %s GiB, %s, shared with the broker\n", m.Date, m.Commit, m.Go, m.Kafka, m.Machine.CPU, m.Machine.Cores, number(m.Machine.GiB), m.Machine.System)
+	if len(m.Predicted) > 0 {
+		worst := Worst(m.Predicted)
+		text += fmt.Sprintf("the largest of the three sizes was predicted from the two others with a deviation of %.0f %% at most (%s)\n", 100*math.Abs(worst.Share()), worst.What)
+	}
+	if m.Provisional != "" {
+		text += fmt.Sprintf("PROVISIONAL: %s\n", m.Provisional)
+	}
+	return text
+}
+
 // Table is Markdown: what the largest size was predicted to take, and took.
 func (m Measured) Table() string {
 	if len(m.Sizes) != 3 {
