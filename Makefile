@@ -20,10 +20,12 @@ BROKERS      ?= 1
 TARGET       ?= shared
 MINUTES      ?= 30
 REPORT       ?=
+SIZES        ?= 50000,200000,800000
+MEASURED     ?= internal/capacity/measured.json
 # auto where git can tell the commit; without git or a repository, or with one that git refuses to look at, the build knows none.
 BUILDVCS     ?= $(shell git status >/dev/null 2>&1 && echo auto || echo false)
 RATE         ?= 100
-SEED         ?= $(if $(filter chaos away parked-run compare-planted compare-run-scale bench bench-quick,$(MAKECMDGOALS)),1,100000)
+SEED         ?= $(if $(filter chaos away parked-run compare-planted compare-run-scale bench bench-quick plan-measure,$(MAKECMDGOALS)),1,100000)
 
 export GOFLAGS ?= -buildvcs=false
 
@@ -106,6 +108,12 @@ bench-quick: ## The same with 20,000 orders, one round, and no peer that wants J
 .PHONY: bench-micro
 bench-micro: ## Compare codecs, JSON encoders, storage and others COUNT times each, with benchstat (decisions 17 and 18)
 	@GO="$(GO)" .ci/bench-micro
+
+.PHONY: plan-measure
+plan-measure: ## Measure at three SIZES what vibe-bridge plan calculates with, write it to MEASURED, and bring docs/scaling.md up to date
+	@$(GO) build -o build/planrun ./bench/planrun
+	@build/planrun -sizes $(SIZES) -seed $(SEED) -out $(MEASURED)
+	@$(GO) test -count=1 -run TestScalingPage ./cmd/vibe-bridge -update
 
 .PHONY: model
 model: ## Run RUNS random histories from SEED on against the reference (40000 take half an hour)
