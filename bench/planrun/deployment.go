@@ -30,7 +30,6 @@ type deployment struct {
 	name       string
 	season     season.Config
 	partitions int    // of internal topics
-	target     string // address of the target cluster
 	more       string // lines of the configuration
 }
 

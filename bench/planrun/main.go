@@ -2,7 +2,7 @@
 // `make plan-measure` runs.
 //
 //	planrun [-sizes 50000,200000,800000] [-partition-orders 200000] [-partitions 4] [-seed 1] [-verify=true]
-//	        [-out internal/capacity/measured.json] [-dir build/plan]
+//	        [-provisional WHY] [-limit 3h] [-out internal/capacity/measured.json] [-dir build/plan]
 //
 //	smallest size (thrown away) ──▶ three sizes ──▶ one partition ──▶ hand-over ──▶ coefficients, deviations
 //

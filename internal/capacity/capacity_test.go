@@ -370,7 +370,7 @@ func TestParseMeasured(t *testing.T) {
 		`{"orders": 5}`:             `unknown field "orders"`,
 		string(good) + "{}":         "there is more behind it",
 		`{"machine": {"cores": 0}}`: "machine.cores is 0",
-		`{"machine": {"cores": 2}}`: "fitted: hand_over_seconds is 0: want a number above 0",
+		`{"machine": {"cores": 2}}`: "fitted: hand_over_seconds is 0: want a number from 1e-12 to 1e12",
 		strings.Replace(string(good), `"start_seconds":2`, `"start_seconds":-2`, 1):     "start_seconds is -2",
 		strings.Replace(string(good), `"start_seconds":2`, `"start_seconds":"2"`, 1):    "not a file of planrun",
 		strings.Replace(string(good), `"sent_bytes":2000`, `"sent_bytes":0`, 1):         "sent_bytes is 0",
@@ -388,6 +388,10 @@ func FuzzParseMeasured(f *testing.F) {
 	f.Add(good)
 	f.Add([]byte(`{"machine":{"cores":2},"fitted":{"start_seconds":1e308}}`))
 	f.Add(embedded)
+	huge := round()
+	huge.PartitionRecords, huge.Order.CPU = 1e-12, 1e12
+	worst, _ := json.Marshal(Measured{Machine: Machine{Cores: 2}, Fitted: huge})
+	f.Add(worst)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m, err := ParseMeasured(data)
 		if err != nil {
@@ -431,7 +435,7 @@ func TestQuantity(t *testing.T) {
 	}{
 		{0, "", "0"}, {12, "", "12"}, {1234567, "", "1,234,567"}, {-1234.5, "", "-1,234"}, {0.0123456, "", "0.0123"}, {1.5, "", "1.5"}, {99.96, "", "100"}, {123.4, "cores", "123 cores"}, {1, "cores", "1 core"}, {1, "records/s", "1 records/s"},
 		{1023, "bytes", "1,023 B"}, {1536, "bytes", "1.5 KiB"}, {5 << 30, "bytes/s", "5 GiB/s"}, {3 << 40, "bytes", "3 TiB"},
-		{0, "s", "0 s"}, {25e-6, "s", "25 µs"}, {0.25, "s", "250 ms"}, {119, "s", "119 s"}, {600, "s", "10 min"}, {9000, "s", "2.5 h"}, {7 * 86400, "s", "7 days"},
+		{0, "s", "0 s"}, {25e-6, "s", "25 µs"}, {0.25, "s", "250 ms"}, {119, "s", "119 s"}, {600, "s", "10 min"}, {5400, "s", "90 min"}, {2.5 * 86400, "s", "2.5 days"}, {9000, "s", "2.5 h"}, {7 * 86400, "s", "7 days"},
 		{math.Inf(1), "", "no end of"}, {math.NaN(), "", "no end of"}, {1e-300, "", "0"},
 	} {
 		if got := Quantity(c.v, c.unit); got != c.want {

@@ -202,8 +202,8 @@ func (c Coefficients) Validate() error {
 	}
 	var bad []string
 	for name, v := range needed {
-		if !(v > 0) || math.IsInf(v, 0) {
-			bad = append(bad, fmt.Sprintf("%s is %v", name, v))
+		if !(v >= 1e-12 && v <= 1e12) { // not NaN
+			bad = append(bad, fmt.Sprintf("%s is %v: want a number from 1e-12 to 1e12", name, v))
 		}
 	}
 	if len(bad) == 0 {
@@ -216,7 +216,7 @@ func (c Coefficients) Validate() error {
 			least = b
 		}
 	}
-	return fmt.Errorf("%s: want a number above 0", least)
+	return errors.New(least)
 }
 
 // About says on what the figures rest, in some lines.

@@ -61,6 +61,8 @@ func DefaultDeployment() Deployment {
 const (
 	// DefaultPartitions is that of the configuration, and the least that a plan gives.
 	DefaultPartitions = 12
+	// A cluster takes no more.
+	maxPartitions = 100_000
 	// A compacted topic is cleaned when half of it is superseded (min.cleanable.dirty.ratio 0.5), so it may hold everything twice.
 	uncleaned = 2
 	// Tables keep superseded rows for so long (min.compaction.lag.ms).
@@ -91,8 +93,8 @@ func (l Load) Validate() error {
 // Validate reports the first value that makes no sense.
 func (d Deployment) Validate() error {
 	err := firstOf(
-		within("partitions", float64(d.Partitions), 0, 100000),
-		within("instances", float64(d.Instances), 0, 100000),
+		within("partitions", float64(d.Partitions), 0, maxPartitions),
+		within("instances", float64(d.Instances), 0, maxPartitions),
 		within("spare", float64(d.Spare), 0, 1000),
 		within("cores", d.Cores, 0.1, 1024),
 		within("utilisation", d.Utilisation, 0.05, 1),
@@ -252,13 +254,12 @@ func (p *planner) size() {
 
 	busiest := d.Skew * (p.orders + p.events) / (p.c.PartitionRecords * d.Utilisation)
 	p.line("size", "partitions' worth of work", busiest, "", "(%s + %s records/s) × skew %s ÷ (%s records/s of one partition × %s)", number(p.orders), number(p.events), number(d.Skew), number(p.c.PartitionRecords), number(d.Utilisation))
-	// Not all of a million instances would be planned, were somebody to ask.
-	wanted := int(math.Min(math.Ceil(most.n), 1e6))
+	wanted := counted(most.n)
 	if given := d.Partitions; given == 0 {
-		d.Partitions = max(DefaultPartitions, int(math.Ceil(busiest)), 2*(wanted+d.Spare), int(math.Ceil(d.Skew)))
-		p.line("size", "partitions", float64(d.Partitions), "", "the largest of %d, %d for the busiest, and twice %d instances, for they cannot be changed later", DefaultPartitions, int(math.Ceil(busiest)), wanted+d.Spare)
+		d.Partitions = min(maxPartitions, max(DefaultPartitions, counted(busiest), 2*(wanted+d.Spare), counted(d.Skew)))
+		p.line("size", "partitions", float64(d.Partitions), "", "the largest of %d, %d for the busiest, and twice %d instances, for they cannot be changed later", DefaultPartitions, counted(busiest), wanted+d.Spare)
 	} else {
-		p.line("size", "partitions", float64(given), "", "given; %d are wanted for the busiest", int(math.Ceil(busiest)))
+		p.line("size", "partitions", float64(given), "", "given; %d are wanted for the busiest", counted(busiest))
 	}
 	p.partitions = float64(d.Partitions)
 	if d.Instances == 0 {
@@ -279,6 +280,9 @@ func (p *planner) size() {
 		p.fault("%d instances, but %d partitions: the others have nothing to do", d.Instances, d.Partitions)
 	}
 }
+
+// counted rounds up, to what can be counted.
+func counted(v float64) int { return int(min(math.Ceil(v), 1e9)) }
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }
 
