@@ -49,7 +49,7 @@ type Size struct {
 	OrderPhase Phase `json:"order_phase"`
 
 	// WarmSeconds and ColdSeconds pass from the start of the process until it reads, with the state folder that it had and
-	// with none: medians.
+	// with none: the quickest of three.
 	WarmSeconds float64 `json:"warm_seconds"`
 	ColdSeconds float64 `json:"cold_seconds"`
 }

@@ -416,5 +416,6 @@ var unknown = []string{
 	"small batches: at a low rate, a record takes more bytes and requests than in the backlogs that were measured",
 	"skew: how unevenly your events' orders fall on partitions (--skew); for one event, see --on-sale",
 	"intake's share-out: it follows the partitions of the legacy topics, which may be fewer",
+	"how fast brokers append to one partition with all of its replicas: intake's figure in an on-sale is of processors alone",
 	"parked orders, resyncs, encryption at rest, and records much larger than those of a made-up season",
 }
