@@ -158,6 +158,7 @@ func TestFaults(t *testing.T) {
 		{"too small a disk of a broker", func(*Load) {}, func(d *Deployment) { d.BrokerDiskGiB = 1 }, "shorten internal_retention"},
 		{"too thin a cable", func(*Load) {}, func(d *Deployment) { d.NetworkMiB, d.Instances = 1, 2 }, "network out of the instances: at"},
 		{"fine", func(*Load) {}, func(*Deployment) {}, ""},
+		{"many instances, and as many partitions as they want", func(*Load) {}, func(d *Deployment) { d.Instances = 30 }, ""},
 	} {
 		d := DefaultDeployment()
 		c.with(&d)

@@ -186,7 +186,7 @@ func New(l Load, d Deployment, c Coefficients) (Plan, error) {
 	if err := errors.Join(l.Validate(), d.Validate(), c.Validate()); err != nil {
 		return Plan{}, err
 	}
-	p := &planner{Plan: Plan{Load: l, Deployment: d}, c: c, orders: l.OrdersPerSecond * l.orderRecords(), events: l.OrdersPerSecond * l.EventRecords}
+	p := &planner{Plan: Plan{Load: l, Deployment: d, Faults: []string{}}, c: c, orders: l.OrdersPerSecond * l.orderRecords(), events: l.OrdersPerSecond * l.EventRecords}
 	p.line("load", "orders and refunds", p.orders, "records/s", "%s orders/s × (%s + %s × %s records)", number(l.OrdersPerSecond), number(l.OrderRecords), number(l.RefundShare), number(l.RefundRecords))
 	p.line("load", "events and partners", p.events, "records/s", "%s orders/s × %s records", number(l.OrdersPerSecond), number(l.EventRecords))
 	p.size()
@@ -255,9 +255,10 @@ func (p *planner) size() {
 	busiest := d.Skew * (p.orders + p.events) / (p.c.PartitionRecords * d.Utilisation)
 	p.line("size", "partitions' worth of work", busiest, "", "(%s + %s records/s) × skew %s ÷ (%s records/s of one partition × %s)", number(p.orders), number(p.events), number(d.Skew), number(p.c.PartitionRecords), number(d.Utilisation))
 	wanted := counted(most.n)
+	instances := max(wanted+d.Spare, d.Instances)
 	if given := d.Partitions; given == 0 {
-		d.Partitions = min(maxPartitions, max(DefaultPartitions, counted(busiest), 2*(wanted+d.Spare), counted(d.Skew)))
-		p.line("size", "partitions", float64(d.Partitions), "", "the largest of %d, %d for the busiest, and twice %d instances, for they cannot be changed later", DefaultPartitions, counted(busiest), wanted+d.Spare)
+		d.Partitions = min(maxPartitions, max(DefaultPartitions, counted(busiest), 2*instances, counted(d.Skew)))
+		p.line("size", "partitions", float64(d.Partitions), "", "the largest of %d, %d for the busiest, and twice %d instances, for they cannot be changed later", DefaultPartitions, counted(busiest), instances)
 	} else {
 		p.line("size", "partitions", float64(given), "", "given; %d are wanted for the busiest", counted(busiest))
 	}

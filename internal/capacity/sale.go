@@ -60,7 +60,7 @@ func (p Plan) OnSale(orders float64, length float64, c Coefficients) (Sale, erro
 	if err != nil {
 		return Sale{}, fmt.Errorf("--on-sale %s: %w", plain(orders), err)
 	}
-	r := Sale{OrdersPerSecond: orders, Orders: orders * length, Course: course, Lines: lines}
+	r := Sale{OrdersPerSecond: orders, Orders: orders * length, Course: course, Lines: lines, Faults: []string{}}
 	r.disks(p, c)
 	r.ways(p, c, s)
 	if keep := p.Deployment.InternalRetention; course.MostWait > keep/2 {
