@@ -1,10 +1,10 @@
 // Command planrun measures what `vibe-bridge plan` calculates with, on a real Apache Kafka of its own. It is what
 // `make plan-measure` runs.
 //
-//	planrun [-sizes 50000,200000,800000] [-partition-orders 200000] [-partitions 4] [-seed 1] [-verify=true]
+//	planrun [-sizes 50000,200000,800000] [-rounds 3] [-partition-orders 200000] [-partitions 4] [-seed 1] [-verify=true]
 //	        [-provisional WHY] [-limit 3h] [-out internal/capacity/measured.json] [-dir build/plan]
 //
-//	smallest size (thrown away) ──▶ three sizes ──▶ one partition ──▶ hand-over ──▶ coefficients, deviations
+//	smallest size (thrown away) ──▶ three sizes, the smaller two in rounds ──▶ one partition ──▶ hand-over ──▶ coefficients, deviations
 //
 // A size is a season that is drained by two processes, one after the other: the first has partners and events to read, the
 // second orders and refunds. So what an event record and an order record cost is told apart. Then the process is started
@@ -20,6 +20,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -46,6 +47,7 @@ const defaultSizes = "50000,200000,800000"
 
 type config struct {
 	sizes           []int // of orders, ascending
+	rounds          int
 	partitionOrders int
 	partitions      int
 	seed            uint64
@@ -81,6 +83,7 @@ func configOf(args []string, stderr io.Writer) (config, error) {
 	flags := flag.NewFlagSet("planrun", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	sizes := flags.String("sizes", defaultSizes, "orders of the three seasons, ascending")
+	flags.IntVar(&c.rounds, "rounds", 3, "of the two smaller sizes: that with the median time counts")
 	flags.IntVar(&c.partitionOrders, "partition-orders", 0, "orders of the run with one partition (default: the middle size)")
 	flags.IntVar(&c.partitions, "partitions", 4, "of legacy and internal topics; slim topics have one, so that their order can be verified")
 	flags.Uint64Var(&c.seed, "seed", 1, "of the seasons")
@@ -108,8 +111,8 @@ func configOf(args []string, stderr io.Writer) (config, error) {
 	if c.partitionOrders == 0 {
 		c.partitionOrders = c.sizes[1]
 	}
-	if c.partitionOrders < 1000 || c.partitions < 1 {
-		return c, errors.New("want 1000 or more -partition-orders, and 1 or more -partitions")
+	if c.partitionOrders < 1000 || c.partitions < 1 || c.rounds < 1 {
+		return c, errors.New("want 1000 or more -partition-orders, and 1 or more -partitions and -rounds")
 	}
 	if *sizes != defaultSizes && c.provisional == "" {
 		c.provisional = "sizes of " + *sizes + " orders, not " + defaultSizes
@@ -169,12 +172,20 @@ func measure(ctx context.Context, c config, out io.Writer) (err error) {
 	if _, err := b.size(ctx, "warm-up", c.sizes[0]); err != nil { // the broker's first minute is not like the others
 		return fmt.Errorf("warm up: %w", err)
 	}
-	for _, orders := range c.sizes {
-		s, err := b.size(ctx, fmt.Sprintf("orders-%d", orders), orders)
-		if err != nil {
-			return fmt.Errorf("%d orders: %w", orders, err)
+	for n, orders := range c.sizes {
+		rounds := c.rounds
+		if n == len(c.sizes)-1 { // long enough not to hang on a moment
+			rounds = 1
 		}
-		m.Sizes = append(m.Sizes, s)
+		var all []capacity.Size
+		for round := range rounds {
+			s, err := b.size(ctx, fmt.Sprintf("orders-%d-%d", orders, round), orders)
+			if err != nil {
+				return fmt.Errorf("%d orders: %w", orders, err)
+			}
+			all = append(all, s)
+		}
+		m.Sizes = append(m.Sizes, medianOf(all))
 	}
 	if m.Partition, err = b.onePartition(ctx); err != nil {
 		return fmt.Errorf("one partition: %w", err)
@@ -183,6 +194,13 @@ func measure(ctx context.Context, c config, out io.Writer) (err error) {
 		return fmt.Errorf("hand over: %w", err)
 	}
 	return b.conclude(m)
+}
+
+// medianOf is the one of some runs of a size whose drain took neither longest nor shortest.
+func medianOf(all []capacity.Size) capacity.Size {
+	drain := func(s capacity.Size) float64 { return s.EventPhase.Seconds + s.OrderPhase.Seconds }
+	slices.SortFunc(all, func(a, b capacity.Size) int { return cmp.Compare(drain(a), drain(b)) })
+	return all[len(all)/2]
 }
 
 func (b *bench) startKafka(ctx context.Context) (err error) {

@@ -16,7 +16,7 @@ import (
 func TestConfigOf(t *testing.T) {
 	for _, args := range [][]string{
 		{"-sizes", "5000"}, {"-sizes", "5000,9000,60000"}, {"-sizes", "50,200,800"}, {"-sizes", "5000,x,60000"}, {"-sizes", ""},
-		{"-partitions", "0"}, {"-partition-orders", "10"}, {"one"}, {"-none"},
+		{"-partitions", "0"}, {"-rounds", "0"}, {"-partition-orders", "10"}, {"one"}, {"-none"},
 	} {
 		if c, err := configOf(args, io.Discard); err == nil {
 			t.Errorf("%q: %+v", args, c)
@@ -108,6 +108,19 @@ func TestMachine(t *testing.T) {
 	}
 	if got, err := kafkaVersion("<version>4</version>"); err == nil {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestMedianOf(t *testing.T) {
+	var all []capacity.Size
+	for _, seconds := range []float64{9, 3, 5} {
+		all = append(all, capacity.Size{EventPhase: capacity.Phase{Seconds: seconds}, OrderPhase: capacity.Phase{Seconds: 2 * seconds}})
+	}
+	if got := medianOf(all); got.EventPhase.Seconds != 5 {
+		t.Errorf("%+v", got)
+	}
+	if got := medianOf(all[:1]); got.EventPhase.Seconds != 3 {
+		t.Errorf("of one: %+v", got)
 	}
 }
 

@@ -30,10 +30,13 @@ func (f fit) orders(y func(Phase) float64) line {
 	return through(f.a.OrderPhase.Records, y(f.a.OrderPhase), f.b.OrderPhase.Records, y(f.b.OrderPhase))
 }
 
-// cold is how long an empty folder takes, by the rows that there are.
+// cold is how long a start with an empty folder takes, by the rows that there are: what a start takes, and the rest of the
+// larger size by its rows. A slope between the two would be that of their jitter, which is as long as the smaller one's restoring.
 func (f fit) cold() line {
-	return through(f.a.rows(), f.a.ColdSeconds, f.b.rows(), f.b.ColdSeconds)
+	return line{at0: f.start(), slope: (f.b.ColdSeconds - f.b.WarmSeconds) / f.b.rows()}
 }
+
+func (f fit) start() float64 { return (f.a.WarmSeconds + f.b.WarmSeconds) / 2 }
 
 func (s Size) rows() float64 { return s.EventPhase.TableRows + s.OrderPhase.TableRows }
 
@@ -59,7 +62,7 @@ func perRecord(slope func(func(Phase) float64) line) PerRecord {
 }
 
 // Fit finds coefficients: what a record costs is the slope between the two smaller sizes, so that what every start costs,
-// whatever the size, is not in it. What one partition takes comes from the run with one.
+// whatever the size, is not in it. Recovery goes by the larger of the two alone. What one partition takes comes from the run with one.
 func Fit(sizes []Size, one OnePartition, h HandOver) (Coefficients, error) {
 	if len(sizes) < 2 {
 		return Coefficients{}, errors.New("want two sizes or more to fit")
@@ -74,7 +77,7 @@ func Fit(sizes []Size, one OnePartition, h HandOver) (Coefficients, error) {
 	c := Coefficients{
 		Event: perRecord(f.events), Order: perRecord(f.orders),
 		StateBytesPerEvent: perEvent.slope, StateBytesPerOrder: perOrder.slope,
-		StartSeconds: (f.a.WarmSeconds + f.b.WarmSeconds) / 2, RowsPerSecond: 1 / f.cold().slope,
+		StartSeconds: f.start(), RowsPerSecond: 1 / f.cold().slope,
 		MemoryMiB:       max(f.a.EventPhase.PeakMiB, f.a.OrderPhase.PeakMiB),
 		HandOverSeconds: h.OrderlySeconds, TakeOverSeconds: max(h.KilledSeconds-h.SessionTimeoutSeconds, 0.1),
 		SlimBytesPerEvent: through(float64(f.a.Events), slim(f.a.EventPhase), float64(f.b.Events), slim(f.b.EventPhase)).slope,
