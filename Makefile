@@ -112,7 +112,7 @@ bench-micro: ## Compare codecs, JSON encoders, storage and others COUNT times ea
 .PHONY: plan-measure
 plan-measure: ## Measure at three SIZES what vibe-bridge plan calculates with, write it to MEASURED, and bring docs/scaling.md up to date
 	@$(GO) build -o build/planrun ./bench/planrun
-	@build/planrun -sizes $(SIZES) -seed $(SEED) -out $(MEASURED)
+	@build/planrun -sizes $(SIZES) -rounds $(ROUNDS) -seed $(SEED) -out $(MEASURED)
 	@$(GO) test -count=1 -run TestScalingPage ./cmd/vibe-bridge -update
 
 .PHONY: model
