@@ -419,8 +419,10 @@ func FuzzParseMeasured(f *testing.F) {
 
 // What the model takes for given of other packages is as they have it.
 func TestGiven(t *testing.T) {
-	if cacheMiB != store.DefaultCacheBytes>>20 {
-		t.Errorf("the cache of the state has %d MiB, the model %d", store.DefaultCacheBytes>>20, cacheMiB)
+	for _, partitions := range []int32{1, 12, 500} {
+		if got, want := cacheMiB+memtableMiB*int64(partitions), store.CacheBytes(partitions)>>20; got != want {
+			t.Errorf("the cache of the state of %d partitions has %d MiB, in the model %d", partitions, want, got)
+		}
 	}
 	c, d := config.Default(), DefaultDeployment()
 	if c.Partitions != DefaultPartitions || int(c.Replication) != d.Replication || c.SessionTimeout.Seconds() != d.SessionTimeout || c.InternalRetention.Seconds() != d.InternalRetention {

@@ -71,10 +71,11 @@ const (
 	diskFill = 0.7
 	// Rows of an event: its own, and its place in the table of organizers.
 	rowsOfEvent = 2
-	// The block cache of the local state, memtables included (internal/store).
-	cacheMiB = 128
-	hour     = 3600.0
-	day      = 24 * hour
+	// The cache of the local state, for blocks and for the memtables of each partition (internal/store).
+	cacheMiB    = 32
+	memtableMiB = 8
+	hour        = 3600.0
+	day         = 24 * hour
 )
 
 // Validate reports the first value that makes no sense. Names are those of the flags.
@@ -362,7 +363,8 @@ func (p *planner) network() {
 }
 
 func (p *planner) memory() {
-	p.line("memory", "each instance, at most", (p.c.MemoryMiB+cacheMiB)*mib, "bytes", "%s MiB at the smallest size + %d MiB when the cache of the state is full", number(p.c.MemoryMiB), cacheMiB)
+	p.line("memory", "each instance, at most", (p.c.MemoryMiB+cacheMiB+memtableMiB*p.partitions)*mib, "bytes", "%s MiB at the smallest size + %d MiB of blocks and %d partitions × %d MiB of memtables, when the cache of the state is full",
+		number(p.c.MemoryMiB), cacheMiB, p.Deployment.Partitions, memtableMiB)
 }
 
 func (p *planner) times() {
