@@ -9,7 +9,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"time"
 
+	"github.com/ticketscloud/vibe-bridge/internal/process"
 	"github.com/ticketscloud/vibe-bridge/internal/season"
 )
 
@@ -18,22 +20,44 @@ type contestant struct {
 	name, about string
 	// whole says that it does the whole job: what it leaves is verified.
 	whole bool
+	// loaded says that it is also measured under a load, when it recovers and when an instance is killed.
+	loaded bool
+	// members is how many members of a consumer group one instance is.
+	members int
 	// ends says that it ends by itself when everything is drained.
 	ends    bool
 	prepare func(context.Context, *bench) error // before anything is measured; nil: nothing to do
 	command func(*bench, *place) []string
 	config  string // more lines for the configuration of its deployment
+	// changelogs is how the names of the topics end that its state is restored from; "": they are not looked at.
+	changelogs string
+	// tells says that it answers for itself over HTTP, as the bridge does.
+	tells bool
 }
 
 // place is what a contestant of a round has for itself.
 type place struct {
 	name   string // of its deployment: consumer groups and internal topics begin with it
 	prefix string // of its slim topics
-	dir    string
+	legacy string // before the names of its legacy topics; "": those that all drain
+	dir    string // of an instance
 }
 
-func (p *place) state() string { return filepath.Join(p.dir, "state") }
-func (p *place) log() string   { return filepath.Join(p.dir, "log") }
+func newPlace(b *bench, name string) *place {
+	return &place{name: name, prefix: "slim-" + name + "-", dir: filepath.Join(b.dir, name)}
+}
+
+// twin is the place of another instance of the same deployment.
+func (p *place) twin() *place {
+	t := *p
+	t.dir += "-twin"
+	return &t
+}
+
+func (p *place) state() string             { return filepath.Join(p.dir, "state") }
+func (p *place) log() string               { return filepath.Join(p.dir, "log") }
+func (p *place) config() string            { return p.dir + ".yaml" }
+func (p *place) reads(topic string) string { return p.legacy + topic }
 
 var contestants = []contestant{
 	{
@@ -45,7 +69,7 @@ var contestants = []contestant{
 		command: func(b *bench, p *place) []string { return b.floor("sarama", p) },
 	},
 	{
-		name: "bridge", about: "vibe-bridge, with its defaults", whole: true,
+		name: "bridge", about: "vibe-bridge, with its defaults", whole: true, loaded: true, members: 1, changelogs: "-table", tells: true,
 		command: runBridge,
 	},
 	{
@@ -53,13 +77,13 @@ var contestants = []contestant{
 		prepare: makeKeys, command: runBridge, config: "encryption: {keys_file: ../keys}\n",
 	},
 	{
-		name: "kafka-streams", about: "the same job with Kafka Streams, at least once", whole: true,
+		name: "kafka-streams", about: "the same job with Kafka Streams, at least once", whole: true, loaded: true, members: streamsThreads,
 		prepare: buildStreams,
 		command: func(b *bench, p *place) []string { return b.streams(p, "at_least_once") },
 		config:  noSource,
 	},
 	{
-		name: "kafka-streams-eos", about: "the same with exactly_once_v2", whole: true,
+		name: "kafka-streams-eos", about: "the same with exactly_once_v2", whole: true, loaded: true, members: streamsThreads,
 		prepare: buildStreams,
 		command: func(b *bench, p *place) []string { return b.streams(p, "exactly_once_v2") },
 		config:  noSource,
@@ -67,7 +91,7 @@ var contestants = []contestant{
 }
 
 func runBridge(b *bench, p *place) []string {
-	return []string{b.program("vibe-bridge"), "run", "--config", b.configFile(p.name)}
+	return []string{b.program("vibe-bridge"), "run", "--config", p.config()}
 }
 
 // makeKeys writes a file with a key, relative to the folder of each contestant.
@@ -103,7 +127,10 @@ func (b *bench) floor(client string, p *place) []string {
 
 var slimOf = map[string]string{season.TopicEvents: "events", season.TopicOrders: "orders", season.TopicRefunds: "refunds"}
 
-const streamsFolder = "bench/peers/kafka-streams"
+const (
+	streamsFolder  = "bench/peers/kafka-streams"
+	streamsThreads = 2
+)
 
 func (b *bench) streamsJar() string {
 	return filepath.Join(b.root, streamsFolder, "target", "kafka-streams-peer.jar")
@@ -120,17 +147,19 @@ func buildStreams(ctx context.Context, b *bench) error {
 func (b *bench) streams(p *place, guarantee string) []string {
 	return []string{
 		filepath.Join(b.root, streamsFolder, "run"), "--bootstrap", b.addr, "--application-id", p.name,
-		"--partners", season.TopicPartners, "--events", season.TopicEvents, "--orders", season.TopicOrders, "--refunds", season.TopicRefunds,
+		"--partners", p.reads(season.TopicPartners), "--events", p.reads(season.TopicEvents), "--orders", p.reads(season.TopicOrders), "--refunds", p.reads(season.TopicRefunds),
 		"--slim-prefix", p.prefix, "--partitions", fmt.Sprint(b.partitions), "--state-dir", p.state(), "--directory", b.directory(),
-		"--guarantee", guarantee, "--threads", "2",
+		"--guarantee", guarantee, "--threads", fmt.Sprint(streamsThreads), "--session-timeout-ms", fmt.Sprint(sessionTimeout.Milliseconds()),
 	}
 }
 
-func (b *bench) directory() string             { return filepath.Join(b.dir, "directory.json") }
-func (b *bench) configFile(name string) string { return filepath.Join(b.dir, name+".yaml") }
+func (b *bench) directory() string { return filepath.Join(b.dir, "directory.json") }
 
-// configure writes the configuration of a deployment, with more lines behind what all have.
-func (b *bench) configure(name, prefix, more string) error {
+// sessionTimeout is that of all contestants: for so long nobody knows that an instance is gone.
+const sessionTimeout = 15 * time.Second
+
+// configure writes the configuration of an instance, with more lines behind what all have.
+func (b *bench) configure(p *place, more string) error {
 	text := fmt.Sprintf(`name: %s
 source: {brokers: [%q]}
 target: {brokers: [%q]}
@@ -139,22 +168,25 @@ slim: {prefix: %q, partitions: 1}
 partitions: %d
 replication: 1
 min_insync: 1
+session_timeout: %s
 directory_file: %q
 state_dir: %q
 http: {listen: "127.0.0.1:0"}
-`, name, b.addr, b.addr, season.TopicPartners, season.TopicEvents, season.TopicOrders, season.TopicRefunds, prefix, b.partitions,
-		b.directory(), filepath.Join(b.dir, name, "state"))
+`, p.name, b.addr, b.addr, p.reads(season.TopicPartners), p.reads(season.TopicEvents), p.reads(season.TopicOrders), p.reads(season.TopicRefunds),
+		p.prefix, b.partitions, sessionTimeout, b.directory(), p.state())
 	text += more
-	return os.WriteFile(b.configFile(name), []byte(text), 0o600)
+	return os.WriteFile(p.config(), []byte(text), 0o600)
 }
 
-func (b *bench) start(c contestant, p *place) (*exec.Cmd, *os.File, error) {
+// start starts an instance in its place.
+func (b *bench) start(c contestant, p *place) (*process.Process, error) {
 	log, err := os.Create(p.log())
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	defer log.Close() // the process has its own
 	args := c.command(b, p)
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, log, log
-	return cmd, log, nil
+	return process.Start(cmd)
 }

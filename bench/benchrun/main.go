@@ -2,13 +2,20 @@
 // Kafka of its own. It is what `make bench` and `make bench-quick` run.
 //
 //	benchrun [-orders 1000000] [-rounds 3] [-contestants franz,sarama,bridge,bridge-encrypted,kafka-streams,kafka-streams-eos] [-seed 1] [-partitions 4]
-//	         [-limit 6h] [-dir build/bench]
+//	         [-measure drain,recovery,latency,handover] [-load 2000] [-warmup 15s] [-for 60s] [-limit 12h] [-dir build/bench]
 //
-//	load the season ──▶ round 0: each contestant once (thrown away) ──▶ round 1 … ──▶ medians, ratios, plot
+//	load the season ──▶ round 0: each contestant drains it once (thrown away) ──▶ round 1 … ──▶ medians, ratios, goals, plots
 //
-// Each contestant starts with new topics, groups and state. What does the whole job is verified after each round, and a
-// round that is not clean fails the run. Figures of one run may be compared with one another, and with nothing else.
-// Everything listens on loopback and ends with the program. results.json, results.md and rate.svg are left in the
+//	drain     the season, from the start of the process to the last slim record
+//	recovery  after the drain, on its topics: a new instance without local state, until it works
+//	latency   new topics; partners and events first, then orders at a fixed pace (-load)
+//	handover  new topics, two instances, a light load; one is killed: how long an order waits at most
+//
+// The last three are of those that do the whole job, and of the rounds that count.
+//
+// Each contestant starts with new topics, groups and state. What does the whole job is verified after each measurement, and
+// one that is not clean fails the run. Figures of one run may be compared with one another, and with nothing else.
+// Everything listens on loopback and ends with the program. results.json, results.md, rate.svg and latency.svg are left in the
 // folder. Exit codes: 0 measured, 1 failed, 2 wrong usage.
 package main
 
@@ -37,7 +44,9 @@ import (
 type config struct {
 	orders, rounds, partitions int
 	seed                       uint64
-	contestants                []string
+	contestants, measured      []string
+	load                       int // orders a second
+	warmup, counted            time.Duration
 	limit                      time.Duration
 	dir, root                  string
 }
@@ -72,7 +81,11 @@ func configOf(args []string, stderr io.Writer) (config, error) {
 	flags.IntVar(&c.partitions, "partitions", 4, "of legacy and internal topics; slim topics have one, so that their order can be verified")
 	flags.Uint64Var(&c.seed, "seed", 1, "of the season")
 	who := flags.String("contestants", strings.Join(contestantNames(), ","), "who, in which order")
-	flags.DurationVar(&c.limit, "limit", 6*time.Hour, "for everything")
+	what := flags.String("measure", strings.Join(measurements, ","), "what; recovery measures the drain, too")
+	flags.IntVar(&c.load, "load", 2000, "for the latency, orders a second")
+	flags.DurationVar(&c.warmup, "warmup", 15*time.Second, "of the load, before the latency counts")
+	flags.DurationVar(&c.counted, "for", time.Minute, "how long the latency counts")
+	flags.DurationVar(&c.limit, "limit", 12*time.Hour, "for everything")
 	flags.StringVar(&c.dir, "dir", "", "for everything that is written, removed at the start (default build/bench in the checkout)")
 	if err := flags.Parse(args); err != nil {
 		return c, errors.New("see -help")
@@ -83,11 +96,21 @@ func configOf(args []string, stderr io.Writer) (config, error) {
 		}
 		c.contestants = append(c.contestants, name)
 	}
+	for _, name := range strings.Split(*what, ",") {
+		if !slices.Contains(measurements, name) {
+			return c, fmt.Errorf("-measure: %q: want of %s", name, strings.Join(measurements, ", "))
+		}
+		c.measured = append(c.measured, name)
+	}
 	switch {
 	case flags.NArg() > 0:
 		return c, fmt.Errorf("%q: no arguments are wanted", flags.Args())
 	case c.orders < 100 || c.rounds < 1 || c.partitions < 1:
 		return c, errors.New("want 100 orders or more, and 1 round and partition or more")
+	case c.load < 1 || c.warmup < time.Second || c.counted < time.Second:
+		return c, errors.New("want a -load of 1 or more, and a second of -warmup and of -for or more")
+	case c.partitions < 2 && c.measures(handoverName):
+		return c, errors.New("-measure handover: want 2 -partitions or more, for two instances")
 	}
 	root, err := localkafka.Root(".")
 	if err != nil {
@@ -100,6 +123,33 @@ func configOf(args []string, stderr io.Writer) (config, error) {
 	return c, nil
 }
 
+// What is measured.
+const (
+	drainName    = "drain"
+	recoveryName = "recovery"
+	latencyName  = "latency"
+	handoverName = "handover"
+)
+
+var measurements = []string{drainName, recoveryName, latencyName, handoverName}
+
+func (c config) measures(name string) bool { return slices.Contains(c.measured, name) }
+
+// warmOrders and countedOrders are how many orders the latency takes: before it counts, and then.
+func (c config) warmOrders() int    { return int(c.warmup.Seconds() * float64(c.load)) }
+func (c config) countedOrders() int { return int(c.counted.Seconds() * float64(c.load)) }
+
+// soldOrders is how many orders are wanted at most for one measurement under a load.
+func (c config) soldOrders() (n int) {
+	if c.measures(latencyName) {
+		n = c.warmOrders() + c.countedOrders()
+	}
+	if c.measures(handoverName) {
+		n = max(n, c.knows()+lightOrders)
+	}
+	return n
+}
+
 // bench is one run.
 type bench struct {
 	config
@@ -108,8 +158,11 @@ type bench struct {
 	kafka  localkafka.Instance
 	admin  *kadm.Client
 	shape  shape
-	loaded int64 // legacy records
-	bytes  int64 // of their values
+	loaded int64  // legacy records
+	bytes  int64  // of their values
+	sales  *sales // for what is measured under a load
+	probes []sale // for recovery: orders of the season, one for each partition
+	probed int    // made of them so far
 	began  time.Time
 }
 
@@ -150,7 +203,7 @@ func measure(ctx context.Context, c config, out io.Writer) (err error) {
 	}
 	defer client.Close()
 	b.admin = kadm.NewClient(client)
-	if err := b.load(ctx); err != nil {
+	if err := b.fill(ctx); err != nil {
 		return fmt.Errorf("load the season: %w", err)
 	}
 	r := &results{
@@ -159,20 +212,53 @@ func measure(ctx context.Context, c config, out io.Writer) (err error) {
 	}
 	for n := range c.rounds + 1 {
 		for _, name := range c.contestants {
-			f, err := b.round(ctx, named(name), n)
-			if err != nil {
+			if err := b.turn(ctx, named(name), n, r); err != nil {
 				return fmt.Errorf("%s, round %d: %w", name, n, err)
 			}
-			thrown := ""
-			if n == 0 {
-				thrown = " (thrown away)"
-			} else {
-				r.Rounds = append(r.Rounds, f)
-			}
-			b.say("%s, round %d: %s%s", name, n, f, thrown)
 		}
 	}
 	return r.write(c.dir, c.contestants, out)
+}
+
+// turn has a contestant measured in a round, of which the first does not count.
+func (b *bench) turn(ctx context.Context, c contestant, n int, r *results) error {
+	counts := n > 0
+	if b.measures(drainName) || b.measures(recoveryName) {
+		f, again, err := b.round(ctx, c, n)
+		if err != nil {
+			return err
+		}
+		if !counts {
+			b.say("%s, round %d: %s (thrown away)", c.name, n, f)
+			return nil
+		}
+		b.say("%s, round %d: %s", c.name, n, f)
+		r.Rounds = append(r.Rounds, f)
+		if again != nil {
+			b.say("%s, round %d: %s", c.name, n, again)
+			r.Recovery = append(r.Recovery, again)
+		}
+	}
+	if !c.loaded || !counts {
+		return nil
+	}
+	if b.measures(latencyName) {
+		f, err := b.latency(ctx, c, n)
+		if err != nil {
+			return err
+		}
+		b.say("%s, round %d: %s", c.name, n, f)
+		r.Latency = append(r.Latency, f)
+	}
+	if b.measures(handoverName) {
+		f, err := b.handover(ctx, c, n)
+		if err != nil {
+			return err
+		}
+		b.say("%s, round %d: %s", c.name, n, f)
+		r.Handover = append(r.Handover, f)
+	}
+	return nil
 }
 
 // command runs a program in the checkout to its end.

@@ -13,15 +13,18 @@ import (
 
 // results are those of a run.
 type results struct {
-	Orders     int        `json:"orders"`
-	Seed       uint64     `json:"seed"`
-	Records    int64      `json:"legacy_records"`
-	Bytes      int64      `json:"legacy_bytes"`
-	Partitions int        `json:"partitions"`
-	CPUs       int        `json:"cpus"`
-	Go         string     `json:"go"`
-	Slim       shape      `json:"shape"`
-	Rounds     []*figures `json:"rounds"`
+	Orders     int                `json:"orders"`
+	Seed       uint64             `json:"seed"`
+	Records    int64              `json:"legacy_records"`
+	Bytes      int64              `json:"legacy_bytes"`
+	Partitions int                `json:"partitions"`
+	CPUs       int                `json:"cpus"`
+	Go         string             `json:"go"`
+	Slim       shape              `json:"shape"`
+	Rounds     []*figures         `json:"rounds"`
+	Recovery   []*recoveryFigures `json:"recovery,omitempty"`
+	Latency    []*latencyFigures  `json:"latency,omitempty"`
+	Handover   []*handoverFigures `json:"handover,omitempty"`
 }
 
 // spread is the median of some values, the least and the greatest.

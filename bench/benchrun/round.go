@@ -53,39 +53,51 @@ func (f *figures) String() string {
 		f.Seconds, f.Rate, f.CPU, f.BrokerCPU, f.PeakMiB, f.Written, checked)
 }
 
-// round has one contestant drain the legacy topics.
-func (b *bench) round(ctx context.Context, c contestant, n int) (f *figures, err error) {
-	name := fmt.Sprintf("%s-%d", c.name, n)
-	p := &place{name: name, prefix: "slim-" + name + "-", dir: filepath.Join(b.dir, name)}
-	if err := os.MkdirAll(p.dir, 0o700); err != nil {
-		return nil, err
-	}
-	if err := b.configure(p.name, p.prefix, c.config); err != nil {
-		return nil, err
-	}
-	if err := b.createTopics(ctx, p); err != nil {
-		return nil, err
-	}
+// round has one contestant drain the legacy topics and, if that is asked for and the round counts, recover from them.
+func (b *bench) round(ctx context.Context, c contestant, n int) (f *figures, again *recoveryFigures, err error) {
+	p := newPlace(b, fmt.Sprintf("%s-%d", c.name, n))
 	defer func() { err = errors.Join(err, b.remove(context.WithoutCancel(ctx), p)) }()
+	if err := b.prepare(ctx, c, p); err != nil {
+		return nil, nil, err
+	}
 	if f, err = b.drain(ctx, c, p, n); err != nil {
-		return nil, fmt.Errorf("%w; its log ends with: %s", err, process.LastLine(p.log()))
+		return nil, nil, fmt.Errorf("%w; its log ends with: %s", err, process.LastLine(p.log()))
 	}
 	if f.DiskMiB, err = b.topicsMiB(ctx, p); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	f.StateMiB = process.FolderMiB(p.state())
 	if c.whole {
-		if err := b.verify(ctx, p); err != nil {
-			return nil, fmt.Errorf("verify: %w", err)
+		if err := b.verify(ctx, p, b.orders/2); err != nil {
+			return nil, nil, err
 		}
 		f.Verified = true
 	}
-	return f, nil
+	if c.loaded && n > 0 && b.measures(recoveryName) {
+		again, err = b.recover(ctx, c, p, n, f.StateMiB)
+	}
+	return f, again, err
+}
+
+// prepare makes folder, configuration and topics of a deployment.
+func (b *bench) prepare(ctx context.Context, c contestant, p *place) error {
+	if err := b.settle(c, p); err != nil {
+		return err
+	}
+	return b.createTopics(ctx, p)
+}
+
+// settle makes folder and configuration of an instance.
+func (b *bench) settle(c contestant, p *place) error {
+	if err := os.MkdirAll(p.dir, 0o700); err != nil {
+		return err
+	}
+	return b.configure(p, c.config)
 }
 
 // createTopics has the bridge create its topics, for all contestants alike.
 func (b *bench) createTopics(ctx context.Context, p *place) error {
-	if err := b.command(ctx, b.program("vibe-bridge"), "topics", "create", "--config", b.configFile(p.name)); err != nil {
+	if err := b.command(ctx, b.program("vibe-bridge"), "topics", "create", "--config", p.config()); err != nil {
 		return err
 	}
 	// Positions in different topics are compared by the time of appending.
@@ -122,13 +134,8 @@ func (b *bench) drain(ctx context.Context, c contestant, p *place, n int) (*figu
 	if err != nil {
 		return nil, err
 	}
-	cmd, log, err := b.start(c, p)
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close()
 	began := time.Now()
-	run, err := process.Start(cmd)
+	run, err := b.start(c, p)
 	if err != nil {
 		return nil, err
 	}
@@ -198,10 +205,10 @@ func (b *bench) look(ctx context.Context, p *place, broker int, run *process.Pro
 	return s, nil
 }
 
-// verify holds the slim topics against the legacy ones.
-func (b *bench) verify(ctx context.Context, p *place) error {
+// verify holds the slim topics against the legacy ones. So many pairs of records at least have to be in order.
+func (b *bench) verify(ctx context.Context, p *place, pairs int) error {
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, b.program("vibe-bridge"), "verify", "--config", b.configFile(p.name), "--json", "--grace", "1s")
+	cmd := exec.CommandContext(ctx, b.program("vibe-bridge"), "verify", "--config", p.config(), "--json", "--grace", "1s")
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	failed := cmd.Run()
 	if err := os.WriteFile(filepath.Join(p.dir, "verify.json"), stdout.Bytes(), 0o600); err != nil {
@@ -209,10 +216,10 @@ func (b *bench) verify(ctx context.Context, p *place) error {
 	}
 	var r verify.Report
 	if err := json.Unmarshal(stdout.Bytes(), &r); err != nil || failed != nil {
-		return fmt.Errorf("%v: %s", failed, lastOf(stderr.String()))
+		return fmt.Errorf("verify: %v: %s", failed, lastOf(stderr.String()))
 	}
-	if !r.Clean || !r.Ordering.Comparable || r.Ordering.Checked < b.orders/2 {
-		return fmt.Errorf("clean %t; positions comparable %t (%s), %d pairs in order", r.Clean, r.Ordering.Comparable, r.Ordering.Why, r.Ordering.Checked)
+	if !r.Clean || !r.Ordering.Comparable || r.Ordering.Checked < pairs {
+		return fmt.Errorf("verify: clean %t; positions comparable %t (%s), %d pairs in order", r.Clean, r.Ordering.Comparable, r.Ordering.Why, r.Ordering.Checked)
 	}
 	return nil
 }
@@ -253,5 +260,5 @@ func (b *bench) remove(ctx context.Context, p *place) error {
 	for _, d := range deleted {
 		err = errors.Join(err, d.Err)
 	}
-	return errors.Join(err, os.RemoveAll(p.state()))
+	return errors.Join(err, os.RemoveAll(p.state()), os.RemoveAll(p.twin().state()))
 }
