@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"html"
 	"io"
 	"os"
 	"path/filepath"
@@ -38,11 +37,16 @@ func spreadOf(values []float64) spread {
 	return spread{(v[(len(v)-1)/2] + v[len(v)/2]) / 2, v[0], v[len(v)-1]}
 }
 
-// of gives the spread of a figure of a contestant.
+// of gives the spread of a figure of a contestant's drains.
 func (r *results) of(name string, figure func(*figures) float64) spread {
+	return spreadAmong(r.Rounds, name, figure)
+}
+
+// spreadAmong gives the spread of a figure of a contestant; no values, no spread.
+func spreadAmong[F interface{ who() string }](all []F, name string, figure func(F) float64) spread {
 	var values []float64
-	for _, f := range r.Rounds {
-		if f.Contestant == name {
+	for _, f := range all {
+		if f.who() == name {
 			values = append(values, figure(f))
 		}
 	}
@@ -66,7 +70,14 @@ func (r *results) write(dir string, names []string, w io.Writer) error {
 		return err
 	}
 	table := r.table(names)
-	for name, text := range map[string]string{"results.json": string(data) + "\n", "results.md": table, "rate.svg": r.plot(names)} {
+	files := map[string]string{"results.json": string(data) + "\n", "results.md": table}
+	if len(r.Rounds) > 0 {
+		files["rate.svg"] = r.plot(names)
+	}
+	if len(r.Latency) > 0 {
+		files["latency.svg"] = r.latencyPlot(names)
+	}
+	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			return err
 		}
@@ -78,7 +89,20 @@ func (r *results) write(dir string, names []string, w io.Writer) error {
 // table is Markdown: medians, and in brackets the least and the greatest.
 func (r *results) table(names []string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d orders, %d legacy records of %.0f bytes, %d partitions, %d processors, %s\n\n", r.Orders, r.Records, float64(r.Bytes)/float64(r.Records), r.Partitions, r.CPUs, r.Go)
+	fmt.Fprintf(&b, "%d orders, %d legacy records of %.0f bytes, %d partitions, %d processors, %s\n", r.Orders, r.Records, float64(r.Bytes)/float64(r.Records), r.Partitions, r.CPUs, r.Go)
+	for _, part := range []func([]string) string{r.drainTable, r.latencyTable, r.recoveryTable, r.handoverTable, r.goalTable} {
+		if text := part(names); text != "" {
+			b.WriteString("\n" + text)
+		}
+	}
+	return b.String()
+}
+
+func (r *results) drainTable(names []string) string {
+	if len(r.Rounds) == 0 {
+		return ""
+	}
+	var b strings.Builder
 	b.WriteString("| | records/s | CPU s per 1,000,000 records | broker's | peak MiB | rate ÷ franz |\n|---|---|---|---|---|---|\n")
 	floor := r.of("franz", rateOf).median
 	for _, name := range names {
@@ -111,31 +135,4 @@ func (r *results) ratios(names []string) (lines []string) {
 		}
 	}
 	return lines
-}
-
-// plot is a bar of the median rate for each contestant, and a line from its least to its greatest.
-func (r *results) plot(names []string) string {
-	const left, width, height, gap = 150, 520, 22, 12
-	most := 1.0
-	for _, name := range names {
-		most = max(most, r.of(name, rateOf).most)
-	}
-	at := func(v float64) float64 { return left + v/most*width }
-	var b strings.Builder
-	total := len(names)*(height+gap) + 40
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="13" role="img" aria-label="Legacy records a second">`+"\n", left+width+110, total)
-	fmt.Fprintf(&b, `<rect width="100%%" height="100%%" fill="#fff"/><text x="%d" y="20" fill="#333">legacy records a second: median, least and greatest of the rounds</text>`+"\n", 10)
-	for i, name := range names {
-		s, y := r.of(name, rateOf), 34+i*(height+gap)
-		colour := "#8a94a3"
-		if name == "bridge" {
-			colour = "#1f6feb"
-		}
-		fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="end" fill="#333">%s</text>`, left-8, y+height-6, html.EscapeString(name))
-		fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>`, left, y, at(s.median)-left, height, colour)
-		fmt.Fprintf(&b, `<path d="M%.1f %dH%.1f" stroke="#111" stroke-width="2"/>`, at(s.least), y+height/2, at(s.most))
-		fmt.Fprintf(&b, `<text x="%.1f" y="%d" fill="#333">%.0f</text>`+"\n", at(s.most)+6, y+height-6, s.median)
-	}
-	b.WriteString("</svg>\n")
-	return b.String()
 }

@@ -44,6 +44,8 @@ type figures struct {
 	Verified   bool    `json:"verified"`   // clean, and in order
 }
 
+func (f *figures) who() string { return f.Contestant }
+
 func (f *figures) String() string {
 	checked := ""
 	if f.Verified {
@@ -115,7 +117,7 @@ func (p *place) slim() []string {
 
 // owns tells whether a topic is of the place.
 func (p *place) owns(topic string) bool {
-	return strings.HasPrefix(topic, p.name+"-") || strings.HasPrefix(topic, p.prefix)
+	return strings.HasPrefix(topic, p.name+"-") || strings.HasPrefix(topic, p.prefix) || p.legacy != "" && strings.HasPrefix(topic, p.legacy)
 }
 
 // sample is what is seen at one moment.

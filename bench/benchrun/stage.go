@@ -276,6 +276,6 @@ func (b *bench) watch(p *place, see func(topic, key string, at time.Time), faile
 // both makes the places of two instances of a deployment with legacy topics of its own.
 func (b *bench) both(name string) []*place {
 	p := newPlace(b, name)
-	p.legacy = name + "-legacy-"
+	p.legacy = "legacy-" + name + "-"
 	return []*place{p, p.twin()}
 }
