@@ -2,11 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kadm"
 )
 
 const (
@@ -114,8 +113,14 @@ func (s *stage) share(ctx context.Context) error {
 	return nil
 }
 
+// groupState is what is known of a consumer group.
+type groupState struct {
+	name, state string
+	working     int // members with partitions
+}
+
 // groups are the consumer groups of the deployment.
-func (s *stage) groups(ctx context.Context) (kadm.DescribedGroups, error) {
+func (s *stage) groups(ctx context.Context) (all []groupState, err error) {
 	listed, err := s.b.admin.ListGroups(ctx)
 	if err != nil {
 		return nil, err
@@ -129,24 +134,28 @@ func (s *stage) groups(ctx context.Context) (kadm.DescribedGroups, error) {
 	if len(own) == 0 {
 		return nil, nil
 	}
-	return s.b.admin.DescribeGroups(ctx, own...)
+	described, err := s.b.admin.DescribeGroups(ctx, own...)
+	for _, g := range described.Sorted() {
+		err = errors.Join(err, g.Err)
+		state := groupState{name: g.Group, state: g.State}
+		for _, m := range g.Members {
+			if assigned, ok := m.Assigned.AsConsumer(); ok && len(assigned.Topics) > 0 {
+				state.working++
+			}
+		}
+		all = append(all, state)
+	}
+	return all, err
 }
 
 // unshared says what is wrong with groups of which each is to have so many members with partitions; "" for nothing.
-func unshared(groups kadm.DescribedGroups, members int) string {
+func unshared(groups []groupState, members int) string {
 	if len(groups) == 0 {
 		return "there are no groups"
 	}
-	for _, g := range groups.Sorted() {
-		working := 0
-		for _, m := range g.Members {
-			assigned, ok := m.Assigned.AsConsumer()
-			if ok && len(assigned.Topics) > 0 {
-				working++
-			}
-		}
-		if g.Err != nil || g.State != "Stable" || working != members {
-			return fmt.Sprintf("group %s is %s, %d of its members have partitions", g.Group, g.State, working)
+	for _, g := range groups {
+		if g.state != "Stable" || g.working != members {
+			return fmt.Sprintf("group %s is %s, %d members have partitions and not %d", g.name, g.state, g.working, members)
 		}
 	}
 	return ""

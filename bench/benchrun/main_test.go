@@ -15,14 +15,24 @@ import (
 )
 
 func TestConfigOf(t *testing.T) {
-	for _, args := range [][]string{{"-orders", "5"}, {"-rounds", "0"}, {"-partitions", "0"}, {"-contestants", "nobody"}, {"-contestants", ""}, {"one"}, {"-none"}} {
+	for _, args := range [][]string{{"-orders", "5"}, {"-rounds", "0"}, {"-partitions", "0"}, {"-contestants", "nobody"}, {"-contestants", ""}, {"one"}, {"-none"},
+		{"-measure", "everything"}, {"-measure", ""}, {"-load", "0"}, {"-warmup", "0s"}, {"-for", "10ms"}, {"-partitions", "1"}} {
 		if c, err := configOf(args, io.Discard); err == nil {
 			t.Errorf("%q: %+v", args, c)
 		}
 	}
 	c, err := configOf([]string{"-orders", "500", "-contestants", "bridge,franz"}, io.Discard)
-	if err != nil || c.orders != 500 || !slices.Equal(c.contestants, []string{"bridge", "franz"}) || filepath.Base(c.dir) != "bench" {
+	if err != nil || c.orders != 500 || !slices.Equal(c.measured, measurements) || !slices.Equal(c.contestants, []string{"bridge", "franz"}) || filepath.Base(c.dir) != "bench" {
 		t.Errorf("%+v, %v", c, err)
+	}
+	if c, err := configOf([]string{"-measure", "drain", "-partitions", "1"}, io.Discard); err != nil || c.measures(handoverName) || c.soldOrders() != 0 {
+		t.Errorf("the drain alone: %+v, %v", c, err)
+	}
+	if got := c.soldOrders(); got != 75*2000 {
+		t.Errorf("%d orders are made up for the load, want 150000", got)
+	}
+	if c.load = 10; c.soldOrders() != 500+lightOrders {
+		t.Errorf("%d orders are made up for the hand-over, want %d", c.soldOrders(), 500+lightOrders)
 	}
 }
 
@@ -60,6 +70,12 @@ func TestResults(t *testing.T) {
 | bridge ÷ | rate | CPU | peak memory |
 |---|---|---|---|
 | franz | 0.50 | 4.00 | 3.00 |
+
+Goals, by medians (they are meant for 1000000 orders, not for 100):
+
+| | goal | measured | |
+|---|---|---|---|
+| drain rate, bridge ÷ franz | ≥ 0.5 | 0.50 | reached |
 `
 	dir := t.TempDir()
 	var out strings.Builder
@@ -69,28 +85,38 @@ func TestResults(t *testing.T) {
 	if out.String() != "\n"+want {
 		t.Errorf("prints\n%s\nwant\n%s", out.String(), want)
 	}
-	plot, err := os.ReadFile(filepath.Join(dir, "rate.svg"))
+	if bars := elements(t, filepath.Join(dir, "rate.svg"))["path"]; bars != 2 {
+		t.Errorf("%d bars", bars)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "latency.svg")); err == nil {
+		t.Error("a plot of what was not measured")
+	}
+	if table := (&results{Records: 1}).table([]string{"franz"}); strings.Contains(table, "NaN") || strings.Contains(table, "bridge ÷") {
+		t.Errorf("without rounds: %s", table)
+	}
+}
+
+// elements counts those of a plot, which has to be XML, by name.
+func elements(t *testing.T, path string) map[string]int {
+	plot, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	decoder, bars := xml.NewDecoder(strings.NewReader(string(plot))), 0
+	if strings.Contains(string(plot), "NaN") || strings.Contains(string(plot), "Inf") {
+		t.Errorf("%s has what is no number: %s", path, plot)
+	}
+	decoder, found := xml.NewDecoder(strings.NewReader(string(plot))), map[string]int{}
 	for {
 		token, err := decoder.Token()
 		if errors.Is(err, io.EOF) {
-			break
+			return found
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		if start, ok := token.(xml.StartElement); ok && start.Name.Local == "path" {
-			bars++
+		if start, ok := token.(xml.StartElement); ok {
+			found[start.Name.Local]++
 		}
-	}
-	if bars != 2 {
-		t.Errorf("%d bars", bars)
-	}
-	if table := (&results{Records: 1}).table([]string{"franz"}); strings.Contains(table, "NaN") || strings.Contains(table, "bridge ÷") {
-		t.Errorf("without rounds: %s", table)
 	}
 }
 
@@ -116,5 +142,12 @@ func TestPlaceOwns(t *testing.T) {
 		if p.owns(topic) != want {
 			t.Errorf("%s: %t", topic, !want)
 		}
+	}
+	own := (&bench{}).both("bridge-1")
+	if topic := own[1].reads("events"); p.owns(topic) || !own[0].owns(topic) || topic == p.reads("events") {
+		t.Errorf("%s is of a place, or not of one, against its name", topic)
+	}
+	if own[0].state() == own[1].state() || own[0].config() == own[1].config() || own[0].name != own[1].name {
+		t.Errorf("two instances of a deployment: %+v, %+v", own[0], own[1])
 	}
 }
