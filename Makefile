@@ -96,14 +96,14 @@ compare-run-scale: ## Measure how compare run takes and judges a season of ORDER
 	@build/scalerun -orders $(ORDERS) -seed $(SEED)
 
 .PHONY: bench
-bench: ## Measure how fast contestants drain a season of ORDERS in ROUNDS rounds (docs/performance.md; hours)
+bench: ## Measure how fast contestants drain a season of ORDERS in ROUNDS rounds, recover, keep up with a load and hand over (docs/performance.md; hours)
 	@$(GO) build -o build/benchrun ./bench/benchrun
 	@build/benchrun -orders $(ORDERS) -rounds $(ROUNDS) -seed $(SEED)
 
 .PHONY: bench-quick
-bench-quick: ## The same with 20,000 orders, one round, and no peer that wants Java's build
+bench-quick: ## The drain alone with 20,000 orders, one round, and no peer that wants Java's build
 	@$(GO) build -o build/benchrun ./bench/benchrun
-	@build/benchrun -orders 20000 -rounds 1 -seed $(SEED) -contestants franz,sarama,bridge
+	@build/benchrun -orders 20000 -rounds 1 -seed $(SEED) -contestants franz,sarama,bridge -measure drain
 
 .PHONY: bench-micro
 bench-micro: ## Compare codecs, JSON encoders, storage and others COUNT times each, with benchstat (decisions 17 and 18)
