@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -69,7 +67,7 @@ func (s *stage) measureHandover(ctx context.Context, f *handoverFigures) error {
 	go func() { paced <- s.pace(flowing, at, lightOrders) }()
 	// Everything comes out, up to a second ago.
 	flows := func(now time.Time) bool { return s.flow.missing(now.Add(-time.Second)) == 0 }
-	if err := s.wait(ctx, "the load to flow", func(now time.Time) bool { return now.Sub(at.start) > settled && flows(now) }); err != nil {
+	if err := wait(ctx, "the load to flow", func(now time.Time) bool { return now.Sub(at.start) > settled && flows(now) }); err != nil {
 		return err
 	}
 	if err := s.share(ctx); err != nil {
@@ -77,7 +75,7 @@ func (s *stage) measureHandover(ctx context.Context, f *handoverFigures) error {
 	}
 	killed := time.Now()
 	s.lives[1].kill()
-	if err := s.wait(ctx, "the load to flow again", func(now time.Time) bool { return now.Sub(killed) > sessionTimeout+settled && flows(now) }); err != nil {
+	if err := wait(ctx, "the load to flow again", func(now time.Time) bool { return now.Sub(killed) > sessionTimeout+settled && flows(now) }); err != nil {
 		return err
 	}
 	stop()
@@ -98,8 +96,8 @@ const lightOrders = lightLoad * 180
 // share waits until all members of the deployment's groups have something to do, those of both instances.
 func (s *stage) share(ctx context.Context) error {
 	last := "nothing is known of the groups"
-	err := s.wait(ctx, "both instances to have partitions", func(time.Time) bool {
-		groups, err := s.groups(ctx)
+	err := wait(ctx, "both instances to have partitions", func(time.Time) bool {
+		groups, err := s.b.groups(ctx, s.p)
 		if err != nil {
 			last = err.Error()
 			return false
@@ -111,52 +109,4 @@ func (s *stage) share(ctx context.Context) error {
 		return fmt.Errorf("%w: %s", err, last)
 	}
 	return nil
-}
-
-// groupState is what is known of a consumer group.
-type groupState struct {
-	name, state string
-	working     int // members with partitions
-}
-
-// groups are the consumer groups of the deployment.
-func (s *stage) groups(ctx context.Context) (all []groupState, err error) {
-	listed, err := s.b.admin.ListGroups(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var own []string
-	for name := range listed {
-		if name == s.p.name || strings.HasPrefix(name, s.p.name+"-") {
-			own = append(own, name)
-		}
-	}
-	if len(own) == 0 {
-		return nil, nil
-	}
-	described, err := s.b.admin.DescribeGroups(ctx, own...)
-	for _, g := range described.Sorted() {
-		err = errors.Join(err, g.Err)
-		state := groupState{name: g.Group, state: g.State}
-		for _, m := range g.Members {
-			if assigned, ok := m.Assigned.AsConsumer(); ok && len(assigned.Topics) > 0 {
-				state.working++
-			}
-		}
-		all = append(all, state)
-	}
-	return all, err
-}
-
-// unshared says what is wrong with groups of which each is to have so many members with partitions; "" for nothing.
-func unshared(groups []groupState, members int) string {
-	if len(groups) == 0 {
-		return "there are no groups"
-	}
-	for _, g := range groups {
-		if g.state != "Stable" || g.working != members {
-			return fmt.Sprintf("group %s is %s, %d members have partitions and not %d", g.name, g.state, g.working, members)
-		}
-	}
-	return ""
 }

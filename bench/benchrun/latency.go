@@ -55,7 +55,7 @@ func (s *stage) measureLatency(ctx context.Context, f *latencyFigures) error {
 	at := schedule{start: time.Now(), rate: f.Load}
 	paced := make(chan error, 1)
 	go func() { paced <- s.pace(ctx, at, all) }()
-	if err := s.wait(ctx, "the warm-up", func(now time.Time) bool { return at.dueBy(now) > warm }); err != nil {
+	if err := wait(ctx, "the warm-up", func(now time.Time) bool { return at.dueBy(now) > warm }); err != nil {
 		<-paced // ends with ctx, which wait's error may have ended
 		return err
 	}

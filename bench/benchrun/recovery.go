@@ -59,8 +59,8 @@ func (f *recoveryFigures) String() string {
 // recoverLimit bounds a recovery.
 const recoverLimit = 15 * time.Minute
 
-// recover starts the deployment of a place again, with an instance that has no state.
-func (b *bench) recover(ctx context.Context, c contestant, p *place, n int, stateMiB float64) (*recoveryFigures, error) {
+// recovery starts the deployment of a place again, with an instance that has no state.
+func (b *bench) recovery(ctx context.Context, c contestant, p *place, n int, stateMiB float64) (*recoveryFigures, error) {
 	f := &recoveryFigures{Contestant: c.name, Round: n, StateMiB: stateMiB}
 	if err := os.RemoveAll(p.state()); err != nil {
 		return nil, err
@@ -88,6 +88,9 @@ func (b *bench) measureRecovery(ctx context.Context, c contestant, p *place, f *
 		if f.Rows, err = b.rows(ctx, p, c.changelogs); err != nil {
 			return err
 		}
+	}
+	if err := b.left(ctx, p); err != nil {
+		return err
 	}
 	probes, err := b.nextProbes()
 	if err != nil {
@@ -138,6 +141,15 @@ func (b *bench) measureRecovery(ctx context.Context, c contestant, p *place, f *
 	ending, cancel := context.WithTimeout(ctx, endLimit)
 	defer cancel()
 	return run.End(ending)
+}
+
+// left waits until the groups of a deployment have no members: one of Kafka Streams does not leave when it ends, and the
+// next would wait for its session timeout.
+func (b *bench) left(ctx context.Context, p *place) error {
+	return wait(ctx, "the groups to be empty", func(time.Time) bool {
+		groups, err := b.groups(ctx, p)
+		return err == nil && !manned(groups)
+	})
 }
 
 // rows is how many records the changelogs hold.

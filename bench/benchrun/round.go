@@ -76,7 +76,7 @@ func (b *bench) round(ctx context.Context, c contestant, n int) (f *figures, aga
 		f.Verified = true
 	}
 	if c.loaded && n > 0 && b.measures(recoveryName) {
-		again, err = b.recover(ctx, c, p, n, f.StateMiB)
+		again, err = b.recovery(ctx, c, p, n, f.StateMiB)
 	}
 	return f, again, err
 }

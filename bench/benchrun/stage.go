@@ -103,7 +103,7 @@ func (s *stage) perform(ctx context.Context, places []*place, act func(context.C
 	if err := s.writeBefore(ctx); err != nil {
 		return err
 	}
-	if err := s.wait(ctx, "events to come out", s.drained); err != nil {
+	if err := wait(ctx, "events to come out", s.drained); err != nil {
 		return err
 	}
 	if err := act(ctx, s); err != nil {
@@ -194,7 +194,7 @@ func (s *stage) drained(now time.Time) bool {
 }
 
 // wait waits until something holds.
-func (s *stage) wait(ctx context.Context, what string, holds func(now time.Time) bool) error {
+func wait(ctx context.Context, what string, holds func(now time.Time) bool) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, longest, fmt.Errorf("%s: not within %s", what, longest))
 	defer cancel()
 	tick := time.NewTicker(lookEvery)
@@ -235,7 +235,7 @@ func (s *stage) pace(ctx context.Context, at schedule, n int) error {
 
 // arrived waits until all that was offered is seen.
 func (s *stage) arrived(ctx context.Context) error {
-	err := s.wait(ctx, "all orders to come out", func(now time.Time) bool { return s.flow.missing(now) == 0 })
+	err := wait(ctx, "all orders to come out", func(now time.Time) bool { return s.flow.missing(now) == 0 })
 	if err != nil {
 		return fmt.Errorf("%d of %d orders are lost: %w", s.flow.missing(time.Now()), len(s.flow.passages(0)), err)
 	}
