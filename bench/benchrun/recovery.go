@@ -218,7 +218,7 @@ func (b *bench) write(ctx context.Context, orders []sale) error {
 // telling is what the bridge tells of itself over HTTP while it starts.
 type telling struct {
 	log, addr   string
-	ready       time.Time // when it was ready first
+	ready       time.Time // since when it is ready; zero: it is not
 	first, last time.Time // when it was seen to restore its state
 }
 
@@ -236,8 +236,17 @@ func (t *telling) look(ctx context.Context) {
 			t.first = t.last
 		}
 	}
-	if _, ok := get(ctx, "http://"+t.addr+"/readyz"); ok && t.ready.IsZero() {
-		t.ready = time.Now()
+	_, ok := get(ctx, "http://"+t.addr+"/readyz")
+	t.note(ok, time.Now())
+}
+
+// note takes an answer of /readyz: one that is taken back has not counted.
+func (t *telling) note(ready bool, at time.Time) {
+	switch {
+	case !ready:
+		t.ready = time.Time{}
+	case t.ready.IsZero():
+		t.ready = at
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -123,6 +124,13 @@ func TestTelling(t *testing.T) {
 	}
 	if got := addressIn(log[:len(log)-20]); got != "" {
 		t.Errorf("half a line says %q", got)
+	}
+	told := &telling{}
+	for i, ready := range []bool{false, true, false, true, true} {
+		told.note(ready, time.UnixMilli(int64(i)))
+	}
+	if told.ready != time.UnixMilli(3) {
+		t.Errorf("ready since %v, want the beginning of what has lasted", told.ready)
 	}
 	for metrics, want := range map[string]bool{
 		"": false,

@@ -113,16 +113,22 @@ func (s *stage) perform(ctx context.Context, places []*place, act func(context.C
 }
 
 func (s *stage) createLegacy(ctx context.Context) error {
+	var own []string
 	for _, topic := range legacyTopics {
-		responses, err := s.b.admin.CreateTopics(ctx, int32(s.b.partitions), 1, map[string]*string{"retention.ms": kadm.StringPtr("-1")}, s.p.reads(topic))
-		for _, r := range responses {
-			err = errors.Join(err, r.Err)
-		}
-		if err != nil {
-			return err
-		}
+		own = append(own, s.p.reads(topic))
 	}
-	return nil
+	created, err := s.b.admin.CreateTopics(ctx, int32(s.b.partitions), 1, map[string]*string{"retention.ms": kadm.StringPtr("-1")}, own...)
+	for _, r := range created {
+		err = errors.Join(err, r.Err)
+	}
+	if err != nil {
+		return err
+	}
+	// A broker knows a topic some moments after it has been created.
+	return wait(ctx, "the legacy topics to be known", func(time.Time) bool {
+		listed, err := s.b.admin.ListTopics(ctx, own...)
+		return err == nil && listed.Error() == nil
+	})
 }
 
 func (s *stage) writeBefore(ctx context.Context) error {
