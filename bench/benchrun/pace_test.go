@@ -16,6 +16,9 @@ func TestDueBy(t *testing.T) {
 		s := schedule{start: time.Unix(1000, 0), rate: rapid.IntRange(1, 100_000).Draw(t, "rate")}
 		now := s.start.Add(time.Duration(rapid.Int64Range(-int64(time.Second), int64(200*time.Second)).Draw(t, "now")))
 		n := s.dueBy(now)
+		if n < 0 {
+			t.Fatalf("%d are due by %v", n, now)
+		}
 		if n > 0 && s.due(n-1).After(now) {
 			t.Fatalf("%d are due by %v, but the last is due at %v", n, now, s.due(n-1))
 		}

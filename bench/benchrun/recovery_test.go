@@ -62,6 +62,9 @@ func TestSales(t *testing.T) {
 			t.Errorf("order %d does not come out", i)
 		}
 	}
+	if all, err := salesOf(c, 0, 300); err != nil || all.orders[0].id == s.orders[0].id || all.orders[150].id == s.orders[150].id {
+		t.Errorf("the first orders are not left out, or %v", err)
+	}
 	if _, err := salesOf(c, 100, 600); err == nil {
 		t.Error("more orders than there are")
 	}

@@ -215,7 +215,7 @@ func wait(ctx context.Context, what string, holds func(now time.Time) bool) erro
 	return nil
 }
 
-// offer sends the next order, which is due at some moment.
+// offer sends the next order, which is due at some moment. It is not taken back when ctx ends.
 func (s *stage) offer(ctx context.Context, due time.Time) error {
 	if len(s.sales) == 0 {
 		return errors.New("all orders that were made up are offered")
@@ -223,7 +223,7 @@ func (s *stage) offer(ctx context.Context, due time.Time) error {
 	next := s.sales[0]
 	s.sales = s.sales[1:]
 	number := s.flow.offer(next.id, due)
-	s.client.Produce(ctx, &kgo.Record{Topic: s.p.reads(season.TopicOrders), Key: []byte(next.id), Value: next.value}, func(r *kgo.Record, err error) {
+	s.client.Produce(context.WithoutCancel(ctx), &kgo.Record{Topic: s.p.reads(season.TopicOrders), Key: []byte(next.id), Value: next.value}, func(r *kgo.Record, err error) {
 		s.acknowledged(r, err)
 		s.flow.wrote(number, time.Now())
 	})
