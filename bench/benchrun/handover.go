@@ -93,10 +93,10 @@ func (s *stage) measureHandover(ctx context.Context, f *handoverFigures) error {
 // lightOrders is more than will be offered before all is well again: three minutes of the load.
 const lightOrders = lightLoad * 180
 
-// share waits until all members of the deployment's groups have something to do, those of both instances.
+// share waits until all members of the deployment's groups have something to do.
 func (s *stage) share(ctx context.Context) error {
 	last := "nothing is known of the groups"
-	err := wait(ctx, "both instances to have partitions", func(time.Time) bool {
+	err := wait(ctx, "all instances to have partitions", func(time.Time) bool {
 		groups, err := s.b.groups(ctx, s.p)
 		if err != nil {
 			last = err.Error()

@@ -41,7 +41,6 @@ type stage struct {
 
 // life is an instance that runs.
 type life struct {
-	place *place
 	run   *process.Process
 	meant atomic.Bool // it may end
 }
@@ -150,7 +149,7 @@ func (s *stage) enter(p *place) error {
 	if err != nil {
 		return err
 	}
-	l := &life{place: p, run: run}
+	l := &life{run: run}
 	s.lives = append(s.lives, l)
 	go func() {
 		<-run.Done()
