@@ -151,3 +151,28 @@ func TestPlaceOwns(t *testing.T) {
 		t.Errorf("two instances of a deployment: %+v, %+v", own[0], own[1])
 	}
 }
+
+// All contestants take an instance for gone after the same time, and read the legacy topics of their place.
+func TestInstances(t *testing.T) {
+	b := &bench{config: config{dir: t.TempDir(), partitions: 4}}
+	for _, p := range b.both("x") {
+		if err := b.configure(p, noSource); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(p.config())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"name: x\n", "session_timeout: 15s\n", "orders: legacy-x-orders_done,", "state_dir: \"" + p.state() + "\"\n", noSource} {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("%s has no %q:\n%s", p.config(), want, text)
+			}
+		}
+		args := " " + strings.Join(b.streams(p, "at_least_once"), " ") + " "
+		for _, want := range []string{" --session-timeout-ms 15000 ", " --orders legacy-x-orders_done ", " --state-dir " + p.state() + " "} {
+			if !strings.Contains(args, want) {
+				t.Errorf("Kafka Streams is started with %q, without %q", args, want)
+			}
+		}
+	}
+}
