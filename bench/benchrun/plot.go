@@ -42,9 +42,9 @@ func colourOf(name string) string {
 func (r *results) latencyPlot(names []string) string {
 	const left, width, height, gap, top = 150, 520, 22, 12, 34
 	names = r.withLatency(names)
-	least, most := math.Inf(1), 0.0
+	least, most := float64(latencyGoal), float64(latencyGoal)
 	for _, name := range names {
-		least, most = min(least, r.latencyOf(name, p50Of).median), max(most, r.latencyOf(name, maxOf).median, latencyGoal)
+		least, most = min(least, r.latencyOf(name, p50Of).median), max(most, r.latencyOf(name, maxOf).median)
 	}
 	low, high := math.Floor(math.Log10(max(least, 0.1))), math.Ceil(math.Log10(most))
 	at := func(ms float64) float64 { return left + (math.Log10(max(ms, 0.1))-low)/max(high-low, 1)*width }

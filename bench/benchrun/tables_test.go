@@ -68,4 +68,9 @@ Goals, by medians:
 	if found := elements(t, filepath.Join(dir, "latency.svg")); found["circle"] != 2 || found["path"] != 2 {
 		t.Errorf("a plot of two contestants has %v", found)
 	}
+	// The goal is within the scale, also where everybody is slower.
+	slow := &results{Latency: []*latencyFigures{{Contestant: "bridge", P50: 400, P99: 500, P999: 600, Max: 700}}}
+	if plot := slow.latencyPlot(names); !strings.Contains(plot, ">10</text>") || !strings.Contains(plot, ">1000</text>") {
+		t.Errorf("the scale does not go from 10 to 1000: %s", plot)
+	}
 }
