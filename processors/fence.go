@@ -52,6 +52,8 @@ type fence struct {
 	live       bool  // the session's own record is acknowledged
 	known      int64 // changelog offset up to which this session knows all records
 	first      int64 // known when the store was built
+	empty      bool  // the store, when it was built
+	highest    int32 // generation of what the store was filled with, where it was empty
 	closed     bool
 	announced  chan struct{} // closed when the record of the session is acknowledged or refused; nil before it is sent
 	held       bool          // the remembered offset stays where it is
@@ -90,6 +92,10 @@ func (f *fence) begin() (err error) {
 		return err
 	}
 	f.first = f.known
+	f.empty = f.known < 0
+	if err := f.Store.Scan("", "", 1, func(string, []byte) bool { f.empty = false; return false }); err != nil {
+		return err
+	}
 	if f.known >= f.end {
 		return &LostChangelogError{Table: tableOf(f.g.name), Partition: f.partition, Offset: f.known, End: f.end}
 	}
@@ -181,18 +187,21 @@ func (f *fence) recover(key string, value []byte, offset int64) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	own, err := f.Store.Get(key)
-	if err != nil {
-		return err
+	if !f.empty || written < f.highest { // or no row can stand that has a higher one
+		own, err := f.Store.Get(key)
+		if err != nil {
+			return err
+		}
+		standing, err := generationIn(own)
+		if err != nil {
+			return fmt.Errorf("local state of %s/%d: %w", tableOf(f.g.name), f.partition, err)
+		}
+		if standing > written { // readTable decides alike
+			f.overruled[key], f.held = true, true
+			return nil
+		}
 	}
-	standing, err := generationIn(own)
-	if err != nil {
-		return fmt.Errorf("local state of %s/%d: %w", tableOf(f.g.name), f.partition, err)
-	}
-	if standing > written { // readTable decides alike
-		f.overruled[key], f.held = true, true
-		return nil
-	}
+	f.highest = max(f.highest, written)
 	delete(f.overruled, key)
 	if value == nil { // rows are not deleted; but a changelog may be edited by hand
 		return f.Store.Delete(key)

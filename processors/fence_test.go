@@ -2,6 +2,8 @@ package processors
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -155,5 +157,45 @@ func TestHalfReadStoreIsRefused(t *testing.T) {
 	}
 	if err := f.MarkRecovered(); err == nil {
 		t.Error("a store that was read up to offset 8 of 10 begins a session")
+	}
+}
+
+// A store that was filled only in part has rows of which nobody knows any more which generations they have: its own
+// session's row may be older than they are.
+func TestRowsOfFormerOwnersAreIgnoredInAStoreThatWasFilledInPart(t *testing.T) {
+	f := fenceOver(t, 4)
+	session, err := mapping.SessionRow(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, row := range map[string][]byte{mapping.SessionKey: session, "e": rowOf(t, "of the owner", 3)} {
+		if err := f.Store.Set(key, row); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.begin(); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.recover("e", rowOf(t, "of the former owner", 2), 0); err != nil {
+		t.Fatal(err)
+	}
+	f.wantName(t, "e", "of the owner")
+}
+
+// An instance is not ready while a table is being filled.
+func TestNotReadyWhileRestoring(t *testing.T) {
+	f := fenceOver(t, 4)
+	f.g.b.started.Store(true)
+	f.g.b.all = []*group{f.g}
+	f.g.fences.Store(f.partition, f)
+	if reasons := f.g.b.restoring(); len(reasons) != 1 || !strings.Contains(reasons[0], "4 records are left") {
+		t.Errorf("restoring: %q", reasons)
+	}
+	if reasons := f.g.b.NotReady(); !slices.ContainsFunc(reasons, func(r string) bool { return strings.HasPrefix(r, "restoring: ") }) {
+		t.Errorf("not ready for %q", reasons)
+	}
+	f.live = true
+	if reasons := f.g.b.restoring(); len(reasons) != 0 {
+		t.Errorf("live, and %q", reasons)
 	}
 }

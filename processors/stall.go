@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ticketscloud/vibe-bridge/internal/console"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka"
 )
 
@@ -163,7 +164,7 @@ func (b *Bridge) clustersAway(wire *kafka.Wire) []string {
 	return away
 }
 
-// NotReady says why the instance is not ready, clusters that are away before what follows from that: what has not begun, what is held back, partitions that do not get on, and groups that do not join.
+// NotReady says why the instance is not ready, clusters that are away before what follows from that: what has not begun, what is being restored, what is held back, partitions that do not get on, and groups that do not join.
 func (b *Bridge) NotReady() []string {
 	var reasons []string
 	if away := b.away.Load(); away != nil {
@@ -174,12 +175,29 @@ func (b *Bridge) NotReady() []string {
 	} else if waits := b.notJoined(); len(waits) > 0 {
 		reasons = append(reasons, "starting: groups that have not joined yet: "+strings.Join(waits, ", "))
 	}
+	reasons = append(reasons, b.restoring()...)
 	if priming := b.notPrimed.Load(); priming != nil {
 		reasons = append(reasons, *priming)
 	}
 	reasons = append(reasons, b.breaker.reasons()...)
 	if stalled := b.stalled.Load(); stalled != nil {
 		reasons = append(reasons, *stalled...)
+	}
+	return reasons
+}
+
+// restoring says which groups do not read yet because their tables are being filled.
+func (b *Bridge) restoring() (reasons []string) {
+	for _, g := range b.groups() {
+		partitions, left := 0, int64(0)
+		for _, p := range g.partitionStates() {
+			if p.State != console.Running {
+				partitions, left = partitions+1, left+p.Total-p.Restored
+			}
+		}
+		if partitions > 0 {
+			reasons = append(reasons, fmt.Sprintf("restoring: %d partitions of group %s, %d records are left", partitions, g.name, left))
+		}
 	}
 	return reasons
 }
