@@ -278,7 +278,7 @@ type stubClaim struct {
 	messages chan *sarama.ConsumerMessage
 }
 
-func (*stubClaim) HighWaterMarkOffset() int64 { return 0 }
+func (*stubClaim) HighWaterMarkOffset() int64                 { return 0 }
 func (c *stubClaim) Topic() string                            { return c.topic }
 func (c *stubClaim) Partition() int32                         { return 0 }
 func (c *stubClaim) InitialOffset() int64                     { return c.initial }

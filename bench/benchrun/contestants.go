@@ -77,6 +77,10 @@ var contestants = []contestant{
 		prepare: makeKeys, command: runBridge, config: "encryption: {keys_file: ../keys}\n",
 	},
 	{
+		name: "bridge-zstd", about: "the same with Zstandard in place of LZ4", whole: true,
+		command: func(b *bench, p *place) []string { return append(runBridge(b, p), "--target-compression=zstd") },
+	},
+	{
 		name: "kafka-streams", about: "the same job with Kafka Streams, at least once", whole: true, loaded: true, members: streamsThreads,
 		prepare: buildStreams,
 		command: func(b *bench, p *place) []string { return b.streams(p, "at_least_once") },

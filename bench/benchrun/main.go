@@ -6,7 +6,7 @@
 //
 //	load the season ──▶ round 0: each contestant drains it once (thrown away) ──▶ round 1 … ──▶ medians, ratios, goals, plots
 //
-//	drain     the season, from the start of the process to the last slim record
+//	drain     the season, from the start of the process until 999 of 1000 slim records are out
 //	recovery  after the drain, on its topics: a new instance without local state, until it works
 //	latency   new topics; partners and events first, then orders at a fixed pace (-load)
 //	handover  new topics, two instances, a light load; one is killed: how long an order waits at most

@@ -176,3 +176,25 @@ func TestInstances(t *testing.T) {
 		}
 	}
 }
+
+func TestDrainedAt(t *testing.T) {
+	at := func(written ...int64) (all []sample) {
+		for i, w := range written {
+			all = append(all, sample{at: time.Unix(int64(i), 0), written: w})
+		}
+		return all
+	}
+	for _, c := range []struct {
+		written []int64
+		want    int64
+	}{
+		{[]int64{5}, 0},
+		{[]int64{1, 998, 999, 1000}, 2},
+		{[]int64{1, 998, 1000}, 2},
+		{[]int64{10, 20, 30}, 2},
+	} {
+		if got := drainedAt(at(c.written...)).at.Unix(); got != c.want {
+			t.Errorf("%v: at %d, want %d", c.written, got, c.want)
+		}
+	}
+}

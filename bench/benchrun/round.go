@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,10 +33,10 @@ const (
 type figures struct {
 	Contestant string  `json:"contestant"`
 	Round      int     `json:"round"`
-	Seconds    float64 `json:"seconds"`       // from the start of the process to the last slim record
+	Seconds    float64 `json:"seconds"`       // from the start of the process until 999 of 1000 slim records were out
 	FirstOut   float64 `json:"first_seconds"` // to the first one
 	Rate       float64 `json:"records_per_second"`
-	CPU        float64 `json:"cpu_seconds"` // of the process, until the last slim record
+	CPU        float64 `json:"cpu_seconds"` // of the process, until then
 	BrokerCPU  float64 `json:"broker_cpu_seconds"`
 	PeakMiB    float64 `json:"peak_mib"`
 	Written    int64   `json:"slim_records"`
@@ -143,6 +144,7 @@ func (b *bench) drain(ctx context.Context, c contestant, p *place, n int) (*figu
 	}
 	defer run.Kill()
 	first, last := sample{}, sample{at: began}
+	var seen []sample // at which something had come out
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for ended := false; !ended; {
@@ -166,6 +168,7 @@ func (b *bench) drain(ctx context.Context, c contestant, p *place, n int) (*figu
 			if last = now; first.written == 0 {
 				first = now
 			}
+			seen = append(seen, now)
 		case last.written > 0 && !c.ends && now.at.Sub(last.at) > quiet:
 			ended = true
 		case last.written == 0 && now.at.Sub(began) > noOutput:
@@ -179,12 +182,23 @@ func (b *bench) drain(ctx context.Context, c contestant, p *place, n int) (*figu
 			return nil, err
 		}
 	}
-	seconds := last.at.Sub(began).Seconds()
+	drained := last
+	if !c.ends {
+		drained = drainedAt(seen)
+	}
+	seconds := drained.at.Sub(began).Seconds()
 	_, peak := run.Memory()
 	return &figures{
 		Contestant: c.name, Round: n, Seconds: seconds, FirstOut: first.at.Sub(began).Seconds(), Rate: float64(b.loaded) / seconds,
-		CPU: last.cpu.Seconds(), BrokerCPU: (last.broker - before).Seconds(), PeakMiB: peak, Written: last.written,
+		CPU: drained.cpu.Seconds(), BrokerCPU: (drained.broker - before).Seconds(), PeakMiB: peak, Written: last.written,
 	}, nil
+}
+
+// drainedAt is when 999 of 1000 slim records were out: some orders name a set that their event has not, and are held back
+// for a minute by whoever does the whole job.
+func drainedAt(seen []sample) sample {
+	all := seen[len(seen)-1].written
+	return seen[slices.IndexFunc(seen, func(s sample) bool { return s.written*1000 >= all*999 })]
 }
 
 func (b *bench) look(ctx context.Context, p *place, broker int, run *process.Process, ended bool) (s sample, err error) {
