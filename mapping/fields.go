@@ -184,10 +184,10 @@ func (r *Rules) slimOrder(f *statepb.OrderFacts, ev *statepb.EventFacts, currenc
 	if !ok {
 		counts = append(counts, CountUnmappedCurrency)
 	}
-	setOf := setsFor(f, ev)
+	sets := setsFor(f, ev)
 	o.Tickets = make([]slim.Ticket, len(f.GetTickets()))
 	for i, t := range f.GetTickets() {
-		set := setOf(t.GetSet())
+		set := sets.of(t.GetSet())
 		if set == nil {
 			counts = append(counts, CountUnknownSet)
 		}
@@ -221,9 +221,9 @@ func hasUnknownSet(f *statepb.OrderFacts, ev *statepb.EventFacts) bool {
 
 // UnknownSet is the first ticket of an order that names a set which the event lacks, nil when there is none.
 func UnknownSet(f *statepb.OrderFacts, ev *statepb.EventFacts) *statepb.Ticket {
-	setOf := setsFor(f, ev)
+	sets := setsFor(f, ev)
 	for _, t := range f.GetTickets() {
-		if t.GetSet() != "" && setOf(t.GetSet()) == nil {
+		if t.GetSet() != "" && sets.of(t.GetSet()) == nil {
 			return t
 		}
 	}
@@ -233,26 +233,37 @@ func UnknownSet(f *statepb.OrderFacts, ev *statepb.EventFacts) *statepb.Ticket {
 // fewPairs of a ticket and a set are compared one by one: an order mostly has few tickets, and a map costs more.
 const fewPairs = 256
 
-// setsFor finds the sets of an event by id, for the tickets of an order; nil for one that the event does not have. Of
-// several with one id it is the last. No ticket names a set without an id.
-func setsFor(f *statepb.OrderFacts, ev *statepb.EventFacts) func(id string) *statepb.TicketSet {
+// setFinder finds the sets of an event by id, for the tickets of an order.
+type setFinder struct {
+	sets []*statepb.TicketSet
+	byID map[string]*statepb.TicketSet // nil: sets are few enough to compare
+}
+
+func setsFor(f *statepb.OrderFacts, ev *statepb.EventFacts) setFinder {
 	sets := ev.GetSets()
 	if len(sets)*len(f.GetTickets()) <= fewPairs {
-		return func(id string) *statepb.TicketSet {
-			for _, s := range slices.Backward(sets) {
-				if s.GetId() == id && id != "" {
-					return s
-				}
-			}
-			return nil
-		}
+		return setFinder{sets: sets}
 	}
 	byID := make(map[string]*statepb.TicketSet, len(sets))
 	for _, s := range sets {
 		byID[s.GetId()] = s
 	}
 	delete(byID, "")
-	return func(id string) *statepb.TicketSet { return byID[id] }
+	return setFinder{byID: byID}
+}
+
+// of is nil for a set that the event does not have. Of several with one id it is the last. No ticket names a set
+// without an id.
+func (f setFinder) of(id string) *statepb.TicketSet {
+	if f.byID != nil {
+		return f.byID[id]
+	}
+	for _, s := range slices.Backward(f.sets) {
+		if s.GetId() == id && id != "" {
+			return s
+		}
+	}
+	return nil
 }
 
 func (r *Rules) slimCustomer(c *statepb.Customer) slim.Customer {
@@ -267,9 +278,10 @@ func (r *Rules) slimCustomer(c *statepb.Customer) slim.Customer {
 
 // slimCurrency maps a partner's currency to one of the five of the slim contract.
 func slimCurrency(currency string) (code string, ok bool) {
-	switch code = strings.ToUpper(currency); code {
-	case "USD", "EUR", "RUB", "GBP", "CNY":
-		return code, true
+	for _, code := range [...]string{"RUB", "USD", "EUR", "GBP", "CNY"} {
+		if strings.EqualFold(currency, code) {
+			return code, true
+		}
 	}
 	return "", false
 }

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -62,6 +63,13 @@ func TestCollapse(t *testing.T) {
 			t.Errorf("collapse(%q) = %q, want %q", c.name, got, c.want)
 		}
 	}
+	space := rapid.SampledFrom([]rune{' ', '\t', '\n', '\u0085', '\u00a0', '\u2003', 'a', 'я'})
+	rapid.Check(t, func(t *rapid.T) {
+		name := rapid.StringOfN(space, 0, 6, -1).Draw(t, "name")
+		if got, want := collapse(name), strings.Join(strings.Fields(name), " "); got != want {
+			t.Fatalf("collapse(%q) = %q, want %q", name, got, want)
+		}
+	})
 }
 
 func TestNormalizePhone(t *testing.T) {
@@ -110,6 +118,13 @@ func TestSlimCurrency(t *testing.T) {
 	} {
 		if got, ok := slimCurrency(c.currency); got != c.want || ok != (c.want != "") {
 			t.Errorf("slimCurrency(%q) = %q, %v; want %q", c.currency, got, ok, c.want)
+		}
+	}
+	// Of whatever letter upper case is that of a code: a long s is an S too, say.
+	for r := range rune(0x3000) {
+		currency := "u" + string(r) + "D"
+		if _, ok := slimCurrency(currency); ok != (strings.ToUpper(currency) == "USD") {
+			t.Errorf("slimCurrency(%q) = %v", currency, ok)
 		}
 	}
 }
@@ -169,7 +184,7 @@ func TestSetsFor(t *testing.T) {
 			want[s.GetId()] = s
 		}
 		f := &statepb.OrderFacts{Tickets: []*statepb.Ticket{{Set: id.Draw(rt, "ticket")}}}
-		got := setsFor(f, ev)(f.Tickets[0].GetSet())
+		got := setsFor(f, ev).of(f.Tickets[0].GetSet())
 		if set := f.Tickets[0].GetSet(); set == "" && got != nil || set != "" && got != want[set] {
 			rt.Fatalf("of %d sets %q is %v, want %v", len(ev.Sets), set, got, want[set])
 		}

@@ -151,26 +151,47 @@ func (r *Rules) intakeOrder(src *statepb.Source, value []byte) Intake {
 	if len(m.GetTickets()) == 0 {
 		return skippedOrder(&m, src, ReasonNoTickets)
 	}
-	f := orderFacts(&m, phone)
+	in := newOrderInput(src, &m, phone)
+	f := in.GetOrder()
 	if len(value) > r.MaxRecordBytes/8 && r.slimOrderTooLarge(f) {
 		return quarantined(Orders, src, ReasonTooLarge)
 	}
-	return Intake{Key: OrderKey(f.Event, f.Id), Input: &statepb.Input{Source: src, Body: &statepb.Input_Order{Order: f}}}
+	return Intake{Key: OrderKey(f.Event, f.Id), Input: in}
 }
 
-func orderFacts(m *intake.Order, phone string) *statepb.OrderFacts {
+// orderParts are allocated together, as they come together. Most orders have one ticket, which comes with them too.
+type orderParts struct {
+	input    statepb.Input
+	body     statepb.Input_Order
+	facts    statepb.OrderFacts
+	customer statepb.Customer
+	tickets  [1]*statepb.Ticket
+	ticket   [1]statepb.Ticket
+}
+
+func newOrderInput(src *statepb.Source, m *intake.Order, phone string) *statepb.Input {
+	p := new(orderParts)
+	p.input.Source, p.input.Body = src, &p.body
+	p.body.Order = &p.facts
+	f := &p.facts
+	f.Id, f.Event, f.Number, f.Org = m.GetId(), m.GetEvent(), m.GetNumber(), m.GetOrg()
 	customer := m.GetSettings().GetCustomer()
-	f := &statepb.OrderFacts{
-		Id: m.GetId(), Event: m.GetEvent(), Number: m.GetNumber(), Org: m.GetOrg(),
-		Customer: &statepb.Customer{Name: collapse(customer.GetName()), Email: customer.GetEmail(), Phone: phone},
+	f.Customer = &p.customer
+	p.customer.Name, p.customer.Email, p.customer.Phone = collapse(customer.GetName()), customer.GetEmail(), phone
+
+	tickets := p.ticket[:]
+	f.Tickets = p.tickets[:]
+	if n := len(m.GetTickets()); n != 1 {
+		tickets = make([]statepb.Ticket, n)
+		f.Tickets = make([]*statepb.Ticket, n)
 	}
-	for _, t := range m.GetTickets() {
-		f.Tickets = append(f.Tickets, &statepb.Ticket{
-			Id: t.GetId(), Barcode: t.GetBarcode(), Number: t.GetNumber(), Serial: t.GetSerial(),
-			Row: t.GetSeat().GetRow(), Seat: t.GetSeat().GetNumber(), Set: t.GetSet(), Nominal: t.GetNominal(),
-		})
+	for i, from := range m.GetTickets() {
+		t := &tickets[i]
+		t.Id, t.Barcode, t.Number, t.Serial = from.GetId(), from.GetBarcode(), from.GetNumber(), from.GetSerial()
+		t.Row, t.Seat, t.Set, t.Nominal = from.GetSeat().GetRow(), from.GetSeat().GetNumber(), from.GetSet(), from.GetNominal()
+		f.Tickets[i] = t
 	}
-	return f
+	return &p.input
 }
 
 func (r *Rules) slimOrderTooLarge(f *statepb.OrderFacts) bool {

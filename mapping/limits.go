@@ -1,7 +1,5 @@
 package mapping
 
-import "google.golang.org/protobuf/proto"
-
 // InternalBytes is what internal topics and tables have to take: nothing that the
 // rules let through becomes a larger record there, key, value and some kilobytes
 // of Kafka's own included.
@@ -28,7 +26,7 @@ func (r *Rules) InternalBytes() int { return 6 * r.MaxRecordBytes }
 // key repeats them, with each slash in three bytes, and so do commands, and
 // skipped orders have nothing else.
 func (r *Rules) oversized(s Stream, in Intake) bool {
-	size := 2*len(in.Key) + proto.Size(in.Input)
+	size := 2*len(in.Key) + in.Input.SizeVT()
 	switch s {
 	case Partners:
 		// An event's row holds its partner's facts as well as its own.

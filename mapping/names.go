@@ -1,9 +1,29 @@
 package mapping
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // collapse trims a name and makes every run of white space inside it one space.
-func collapse(name string) string { return strings.Join(strings.Fields(name), " ") }
+func collapse(name string) string {
+	if isCollapsed(name) {
+		return name
+	}
+	return strings.Join(strings.Fields(name), " ")
+}
+
+// isCollapsed tells names that collapse leaves as they are: nearly all.
+func isCollapsed(name string) bool {
+	between := false // behind something that a space may follow
+	for _, c := range name {
+		if unicode.IsSpace(c) && (c != ' ' || !between) {
+			return false
+		}
+		between = c != ' '
+	}
+	return between || name == ""
+}
 
 // splitName divides a collapsed full name into first and last name as edition
 // 2.0 wants it (mapping contract, Order, first_name and last_name).

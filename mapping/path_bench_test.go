@@ -56,8 +56,29 @@ func BenchmarkOrderPath(b *testing.B) {
 	}
 }
 
+// The path of an order of one ticket takes 8 allocations: its texts, what the scan has of it, facts with customer, ticket
+// and input, phone, key, slim tickets, the ticket's number, JSON. Of several tickets each has a number, and the scan's
+// and the facts' take two each, one for their list.
+func TestOrderPathAllocations(t *testing.T) {
+	for tickets, want := range map[int]float64{1: 8, 5: 16} {
+		r := simRules(slim.Edition1)
+		value, ev := seasonOrder(t, tickets)
+		src := &statepb.Source{Offset: 1}
+		got := testing.AllocsPerRun(100, func() {
+			in := r.Intake(Orders, src, value)
+			o, _ := r.slimOrder(in.Input.GetOrder(), ev, "rub")
+			if len(r.encodeOrder(&o)) == 0 || len(o.Tickets) != tickets {
+				t.Fatal("not an order")
+			}
+		})
+		if got != want {
+			t.Errorf("%d tickets: %v allocations, want %v", tickets, got, want)
+		}
+	}
+}
+
 // seasonOrder is the first paid order of a season with so many tickets, and what intake keeps of its event.
-func seasonOrder(b *testing.B, tickets int) (order []byte, ev *statepb.EventFacts) {
+func seasonOrder(b testing.TB, tickets int) (order []byte, ev *statepb.EventFacts) {
 	b.Helper()
 	r := simRules(slim.Edition1)
 	events := map[string]*statepb.EventFacts{}

@@ -56,6 +56,9 @@ func plainPhone(phone string) (e164 string, ok bool) {
 	if n != length || out[2] < '3' || out[2] == '7' || out[2] == '8' {
 		return "", false
 	}
+	if string(out[:]) == phone {
+		return phone, true
+	}
 	return string(out[:]), true
 }
 
