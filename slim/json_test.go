@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -265,19 +266,37 @@ func TestStringsAreEscapedAsEncodingJSONDoes(t *testing.T) {
 	for r := rune(0x80); r < 0x3000; r++ {
 		texts = append(texts, string(r), "a"+string(r))
 	}
+	// Plain texts are looked at in eights: an escape is found wherever it stands, and behind others.
+	for at := range 17 {
+		for _, r := range []string{"\x00", "\x1f", " ", "!", "\"", "#", "[", "\\", "]", "\x7f", "\x80", "\xe2", "я", "\u2027", "\u2028", "\u2029", "\u202a", "\"\x1f#\\]"} {
+			texts = append(texts, strings.Repeat("a", at)+r+strings.Repeat("z", 17-at), strings.Repeat("я", at)+r)
+		}
+	}
 	texts = append(texts, "\ufffd", "\uffff", "\U0010ffff", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x80", "\xe2\x80\xa8\xe2\x80", "</script>&")
 	for _, text := range texts {
-		var want bytes.Buffer
-		encoder := json.NewEncoder(&want)
-		encoder.SetEscapeHTML(false)
-		if err := encoder.Encode([]string{text}); err != nil {
-			t.Fatal(err)
-		}
-		got := slim.AppendRefund(nil, json1, &slim.Refund{TicketIDs: []string{text}})
-		_, ids, _ := bytes.Cut(got, []byte(`"ticket_ids":`))
-		if string(ids) != string(bytes.TrimSuffix(want.Bytes(), []byte("\n")))+"}" {
-			t.Errorf("%q is written as %s, want %s", text, ids, want.Bytes())
-		}
+		checkText(t, text)
+	}
+}
+
+func FuzzJSONText(f *testing.F) {
+	for _, text := range []string{"", "Пример — № 1", "quote \" slash \\", "eight by\x1fte", "пример\xff\u2029", "\xe2\x80"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) { checkText(t, text) })
+}
+
+func checkText(t *testing.T, text string) {
+	t.Helper()
+	var want bytes.Buffer
+	encoder := json.NewEncoder(&want)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode([]string{text}); err != nil {
+		t.Fatal(err)
+	}
+	got := slim.AppendRefund(nil, json1, &slim.Refund{TicketIDs: []string{text}})
+	_, ids, _ := bytes.Cut(got, []byte(`"ticket_ids":`))
+	if string(ids) != string(bytes.TrimSuffix(want.Bytes(), []byte("\n")))+"}" {
+		t.Errorf("%q is written as %s, want %s", text, ids, want.Bytes())
 	}
 }
 

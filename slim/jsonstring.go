@@ -10,6 +10,59 @@ const hexDigits = "0123456789abcdef"
 // the escape of U+FFFD.
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
+	if isPlain(s) {
+		dst = append(dst, s...)
+	} else {
+		dst = appendEscaped(dst, s)
+	}
+	return append(dst, '"')
+}
+
+// isPlain tells texts that need no escape, which nearly all are.
+func isPlain(s string) bool {
+	i := plainPrefix(s)
+	if i == len(s) {
+		return true
+	}
+	if !utf8.ValidString(s[i:]) {
+		return false
+	}
+	for ; i < len(s); i++ {
+		if needsLook[s[i]] && (s[i] != lineSeparator[0] || s[i+1] == lineSeparator[1] && s[i+2]|1 == paragraphSeparator[2]) {
+			return false
+		}
+	}
+	return true
+}
+
+const lineSeparator, paragraphSeparator = "\u2028", "\u2029" // E2 80 A8, E2 80 A9
+
+// needsLook has the bytes of a text that is UTF-8 that are escaped, and the first byte of the two separators.
+var needsLook = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c < ' ' || c == '"' || c == '\\' || c == int(lineSeparator[0])
+	}
+	return t
+}()
+
+// plainPrefix returns a length up to which s is ASCII without escapes. Eight bytes at a time are looked at as one number,
+// in which the highest bit of each tells of a byte like that.
+func plainPrefix(s string) (n int) {
+	const ones, highest = 0x0101010101010101, 0x8080808080808080
+	for ; len(s)-n >= 8; n += 8 {
+		b := s[n : n+8]
+		w := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+		// A borrow from a byte below can only make one look like an escape that is none.
+		control, quote, backslash := w-' '*ones, (w^'"'*ones)-ones, (w^'\\'*ones)-ones
+		if (w|control|quote|backslash)&highest != 0 {
+			break
+		}
+	}
+	return n
+}
+
+func appendEscaped(dst []byte, s string) []byte {
 	clean := 0 // s[clean:i] needs no escape and is not copied yet
 	for i := 0; i < len(s); {
 		if c := s[i]; c < utf8.RuneSelf {
@@ -29,8 +82,7 @@ func appendString(dst []byte, s string) []byte {
 		}
 		i += size
 	}
-	dst = append(dst, s[clean:]...)
-	return append(dst, '"')
+	return append(dst, s[clean:]...)
 }
 
 func appendEscapedASCII(dst []byte, c byte) []byte {
