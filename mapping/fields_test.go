@@ -57,10 +57,18 @@ func TestSplitName(t *testing.T) {
 func TestCollapse(t *testing.T) {
 	for _, c := range []struct{ name, want string }{
 		{"", ""}, {"   ", ""}, {"Anna", "Anna"}, {" Anna\t \nExample ", "Anna Example"},
+		{" Anna", "Anna"}, {"Anna ", "Anna"}, {"Anna  Example", "Anna Example"}, {"Anna Example", "Anna Example"}, {" ", ""},
 		{"Anna\u00a0Example", "Anna Example"}, {"\u2003Anna\u2003", "Anna"},
 	} {
 		if got := collapse(c.name); got != c.want {
 			t.Errorf("collapse(%q) = %q, want %q", c.name, got, c.want)
+		}
+	}
+	for r := range rune(0x3100) {
+		for _, name := range []string{string(r), "Anna" + string(r) + "Example", "Anna " + string(r)} {
+			if got, want := collapse(name), strings.Join(strings.Fields(name), " "); got != want {
+				t.Errorf("collapse(%q) = %q, want %q", name, got, want)
+			}
 		}
 	}
 	space := rapid.SampledFrom([]rune{' ', '\t', '\n', '\u0085', '\u00a0', '\u2003', 'a', 'я'})

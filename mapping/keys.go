@@ -121,7 +121,7 @@ func KindOf(key string) KeyKind {
 }
 
 func escapeID(id string) string {
-	if !strings.ContainsAny(id, "%/") {
+	if strings.IndexByte(id, '%') < 0 && strings.IndexByte(id, '/') < 0 {
 		return id
 	}
 	return keyEscaper.Replace(id)

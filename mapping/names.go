@@ -1,9 +1,6 @@
 package mapping
 
-import (
-	"strings"
-	"unicode"
-)
+import "strings"
 
 // collapse trims a name and makes every run of white space inside it one space.
 func collapse(name string) string {
@@ -13,16 +10,19 @@ func collapse(name string) string {
 	return strings.Join(strings.Fields(name), " ")
 }
 
-// isCollapsed tells names that collapse leaves as they are: nearly all.
+// isCollapsed tells names that collapse leaves as they are, nearly all. It may be false for others of those: control
+// characters are in doubt, and what begins with the first byte of a white space beyond ASCII, as no Russian letter does.
 func isCollapsed(name string) bool {
-	between := false // behind something that a space may follow
-	for _, c := range name {
-		if unicode.IsSpace(c) && (c != ' ' || !between) {
+	space := true // or the beginning
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case c < ' ', c == ' ' && space, c == 0xc2, c >= 0xe1 && c <= 0xe3:
 			return false
 		}
-		between = c != ' '
+		space = c == ' '
 	}
-	return between || name == ""
+	return !space || name == ""
 }
 
 // splitName divides a collapsed full name into first and last name as edition
