@@ -29,6 +29,13 @@ func TestPlainPhone(t *testing.T) {
 	})
 }
 
+// A number in E.164 stays the text that it is.
+func TestNormalPhoneAllocatesNothing(t *testing.T) {
+	if n := testing.AllocsPerRun(100, func() { normalizePhone("+79000000001") }); n != 0 {
+		t.Errorf("%v allocations, want none", n)
+	}
+}
+
 func samePhone(t interface{ Fatal(...any) }, phone string) {
 	plain, ok := plainPhone(phone)
 	if !ok {
