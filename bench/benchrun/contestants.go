@@ -92,6 +92,11 @@ var contestants = []contestant{
 		command: func(b *bench, p *place) []string { return b.streams(p, "exactly_once_v2") },
 		config:  noSource,
 	},
+	{
+		name: "benthos-stateless", about: "Benthos (Redpanda Connect) does less: each record is mapped by itself, with no join, order, state or repeats suppressed",
+		prepare: buildBenthos,
+		command: func(b *bench, p *place) []string { return b.benthos(p) },
+	},
 }
 
 func runBridge(b *bench, p *place) []string {
@@ -134,6 +139,7 @@ var slimOf = map[string]string{season.TopicEvents: "events", season.TopicOrders:
 const (
 	streamsFolder  = "bench/peers/kafka-streams"
 	streamsThreads = 2
+	benthosFolder  = "bench/peers/benthos"
 )
 
 func (b *bench) streamsJar() string {
@@ -154,6 +160,23 @@ func (b *bench) streams(p *place, guarantee string) []string {
 		"--partners", p.reads(season.TopicPartners), "--events", p.reads(season.TopicEvents), "--orders", p.reads(season.TopicOrders), "--refunds", p.reads(season.TopicRefunds),
 		"--slim-prefix", p.prefix, "--partitions", fmt.Sprint(b.partitions), "--state-dir", p.state(), "--directory", b.directory(),
 		"--guarantee", guarantee, "--threads", fmt.Sprint(streamsThreads), "--session-timeout-ms", fmt.Sprint(sessionTimeout.Milliseconds()),
+	}
+}
+
+func (b *bench) benthosProgram() string { return filepath.Join(b.root, "build", "benthos") }
+
+func buildBenthos(ctx context.Context, b *bench) error {
+	if _, err := os.Stat(b.benthosProgram()); err == nil {
+		return nil
+	}
+	b.say("building the peer of Benthos (the first time takes minutes)")
+	return b.command(ctx, filepath.Join(b.root, benthosFolder, "build"))
+}
+
+func (b *bench) benthos(p *place) []string {
+	return []string{
+		filepath.Join(b.root, benthosFolder, "run"), "--bootstrap", b.addr, "--application-id", p.name, "--slim-prefix", p.prefix,
+		"--partners", p.reads(season.TopicPartners), "--events", p.reads(season.TopicEvents), "--orders", p.reads(season.TopicOrders), "--refunds", p.reads(season.TopicRefunds),
 	}
 }
 

@@ -1,7 +1,7 @@
 // Command benchrun measures how fast contestants drain a season from the legacy topics into slim ones, on a real Apache
 // Kafka of its own. It is what `make bench` and `make bench-quick` run.
 //
-//	benchrun [-orders 1000000] [-rounds 3] [-contestants franz,sarama,bridge,bridge-encrypted,kafka-streams,kafka-streams-eos] [-seed 1] [-partitions 4]
+//	benchrun [-orders 1000000] [-rounds 3] [-contestants franz,sarama,bridge,bridge-encrypted,kafka-streams,kafka-streams-eos,benthos-stateless] [-seed 1] [-partitions 4]
 //	         [-measure drain,recovery,latency,handover] [-load 2000] [-warmup 15s] [-for 60s] [-limit 12h] [-dir build/bench]
 //
 //	load the season ──▶ round 0: each contestant drains it once (thrown away) ──▶ round 1 … ──▶ medians, ratios, goals, plots
