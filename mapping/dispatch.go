@@ -97,6 +97,32 @@ func ViewRow(value []byte) (*statepb.Row, error) {
 	return row, nil
 }
 
+// OrderView is what steps about orders want of the row of their event, in memory of its own: the sets, and what says
+// whether the event is published. The rest, which is most of a row, is left out.
+func OrderView(row *statepb.Row) *statepb.Row {
+	ev := row.GetEvent()
+	if ev == nil {
+		return &statepb.Row{}
+	}
+	view := &statepb.EventState{Entity: &statepb.Entity{Sent: ev.GetEntity().GetSent(), Spread: ev.GetEntity().GetSpread()}}
+	if f := ev.GetFacts(); f != nil {
+		view.Facts = &statepb.EventFacts{Org: f.GetOrg(), Sets: f.GetSets()}
+	}
+	if currency := ev.GetOrganizer().GetOrganizer().GetCurrency(); currency != "" {
+		view.Organizer = &statepb.Answer{Organizer: &statepb.OrganizerFacts{Currency: currency}}
+	}
+	own := &statepb.Row{State: &statepb.Row_Event{Event: view}}
+	b, err := encodeRow(own)
+	if err == nil {
+		own = &statepb.Row{}
+		err = own.UnmarshalVTUnsafe(b)
+	}
+	if err != nil {
+		panic(err) // there is no way for either to fail
+	}
+	return own
+}
+
 // Gate runs the gate's step for one input: an Input, an Answer or a Loop. An
 // error from env.Settle comes back unchanged and means that nothing was decided.
 func (r *Rules) Gate(env *Env, key string, read Reader, in proto.Message) (Outcome, error) {

@@ -213,23 +213,34 @@ func checkStep(t *testing.T, s step0, run groupStep, isKind func(string, *statep
 	if s.kind == 3 && ParentKey(s.key) == "" {
 		return // a membership has a key of two parts: MembershipChange gives it none other
 	}
-	outcome := func() (Outcome, error, bool) {
+	outcome := func(event func(string) (*statepb.Row, error)) (Outcome, error, bool) {
 		in := s.message()
 		if in.UnmarshalVTUnsafe(s.input) != nil {
 			return Outcome{}, nil, false
 		}
-		out, err := run(s.rules(), s.environment(), s.key, s.read, in)
+		env := s.environment()
+		env.Event = event
+		out, err := run(s.rules(), env, s.key, s.read, in)
 		return out, err, true
 	}
 	own, parent := bytes.Clone(s.own), bytes.Clone(s.parent)
-	out, err, read := outcome()
+	out, err, read := outcome(nil)
 	if !read {
 		return
 	}
 	if !bytes.Equal(own, s.own) || !bytes.Equal(parent, s.parent) {
 		t.Fatal("a row that was read is another now")
 	}
-	again, err2, _ := outcome()
+	// With what the cache keeps of the row of the event it is the same.
+	shared, sharedErr := DecodeRow(s.parent)
+	if sharedErr == nil {
+		shared = OrderView(shared)
+	}
+	kept := proto.CloneOf(shared)
+	again, err2, _ := outcome(func(string) (*statepb.Row, error) { return shared, sharedErr })
+	if !proto.Equal(shared, kept) {
+		t.Fatalf("a row that other steps see is %v, and was %v", shared, kept)
+	}
 	if (err == nil) != (err2 == nil) || !bytes.Equal(out.Value, again.Value) || !reflect.DeepEqual(out.Emits, again.Emits) ||
 		!reflect.DeepEqual(out.Rejections, again.Rejections) || !reflect.DeepEqual(out.Counts, again.Counts) || len(out.Loops) != len(again.Loops) {
 		t.Fatalf("first %+v (%v), then %+v (%v)", out, err, again, err2)

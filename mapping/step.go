@@ -48,8 +48,8 @@ type Env struct {
 	Settle func(Cause) (Status, error)
 	// Waiting tells whether any key with the prefix waits.
 	Waiting func(prefix string) bool
-	// Event, if not nil, reads the row of an order's event as the step's Reader would, but it may be one that other steps
-	// see too: nobody changes it.
+	// Event, if not nil, reads what OrderView leaves of the row of an order's event. Other steps may see it too: nobody
+	// changes it.
 	Event func(key string) (*statepb.Row, error)
 	// Personal opens what it or its like has sealed. nil: nothing is sealed.
 	Personal Personal

@@ -166,8 +166,7 @@ func (g *group) env(ctx goka.Context, st *store.Store) (*mapping.Env, *rowCache,
 		Status:     func(c mapping.Cause) mapping.Status { return g.status(c, partition) },
 		Settle:     func(c mapping.Cause) (mapping.Status, error) { return g.settle(ctx.Context(), c, partition) },
 		Waiting: func(prefix string) bool {
-			found := false
-			err := st.ScanWaiting(prefix, "", 1, func(string, store.Waiting) bool { found = true; return false })
+			found, err := st.WaitingBelow(prefix)
 			return found || err != nil // a scan that fails here fails again where it can be reported
 		},
 		Event:    func(key string) (*statepb.Row, error) { return f.rows.event(st, key) },

@@ -9,7 +9,7 @@ import (
 // eventCacheBytes bounds, by their encoded size, the rows of events that are kept in each half of a partition's cache.
 // Many orders ask for few events, and an event is decided about several times in a row: reading and decoding its row each
 // time was a tenth of the gate's work.
-const eventCacheBytes = 1 << 20
+const eventCacheBytes = 2 << 20
 
 // rowCache is what the callbacks of one partition and session have read and written. They run one after the other, and
 // nobody else writes to the partition's store while they do: it needs no lock, and nothing in it can be out of date.
@@ -28,9 +28,11 @@ type rowCache struct {
 
 // cachedRow is a row that is stored. Nobody changes it.
 type cachedRow struct {
-	value []byte
-	row   *statepb.Row // value decoded; nil: not yet
+	value []byte       // nil: not kept
+	order *statepb.Row // what an order wants of it, see mapping.OrderView; nil: not yet
 }
+
+func (r *cachedRow) size() int { return len(r.value) + r.order.SizeVT() }
 
 // read reads the row of a key, and remembers that of the key that the callback is about. Nobody changes the value.
 func (c *rowCache) read(st *store.Store, about, key string) ([]byte, error) {
@@ -45,58 +47,70 @@ func (c *rowCache) get(st *store.Store, key string) ([]byte, error) {
 	if mapping.KindOf(key) != mapping.EventKind {
 		return st.Get(key)
 	}
-	r, err := c.find(st, key)
-	if r == nil {
-		return nil, err
+	if r := c.find(key); r != nil && r.value != nil {
+		return r.value, nil
 	}
-	return r.value, nil
+	value, err := st.Get(key)
+	if value != nil && err == nil {
+		c.keep(key, &cachedRow{value: value})
+	}
+	return value, err
 }
 
-// event reads the row of an event. Nobody changes it.
+// event reads what orders want of the row of an event. Nobody changes it.
 func (c *rowCache) event(st *store.Store, key string) (*statepb.Row, error) {
-	r, err := c.find(st, key)
-	switch {
-	case err != nil:
-		return nil, err
-	case r == nil:
-		return &statepb.Row{}, nil
-	case r.row == nil:
-		r.row, err = mapping.ViewRow(r.value)
+	r := c.find(key)
+	if r != nil && r.order != nil {
+		return r.order, nil
 	}
-	return r.row, err
-}
-
-// find is nil for a row that is not there.
-func (c *rowCache) find(st *store.Store, key string) (*cachedRow, error) {
-	if r := c.young[key]; r != nil {
-		return r, nil
+	var value []byte
+	if r != nil {
+		value = r.value
 	}
-	r := c.old[key]
-	if r == nil {
-		value, err := st.Get(key)
-		if value == nil || err != nil {
+	if value == nil {
+		var err error
+		if value, err = st.Get(key); err != nil {
 			return nil, err
 		}
-		r = &cachedRow{value: value}
 	}
-	c.keep(key, r)
-	return r, nil
+	row, err := mapping.ViewRow(value)
+	if err != nil {
+		return nil, err
+	}
+	order := mapping.OrderView(row)
+	if value != nil {
+		c.keep(key, &cachedRow{order: order}) // the rest is not wanted again soon
+	}
+	return order, nil
+}
+
+// find is nil for a row that is not kept.
+func (c *rowCache) find(key string) *cachedRow {
+	if r := c.young[key]; r != nil {
+		return r
+	}
+	r := c.old[key]
+	if r != nil {
+		c.keep(key, r)
+	}
+	return r
 }
 
 func (c *rowCache) keep(key string, r *cachedRow) {
-	if c.size+len(r.value) > c.limit {
+	c.forget(key)
+	if c.size+r.size() > c.limit {
 		c.old, c.young, c.size = c.young, nil, 0
 	}
 	if c.young == nil {
 		c.young = map[string]*cachedRow{}
 	}
 	c.young[key] = r
-	c.size += len(r.value)
+	c.size += r.size()
 }
 
 func (c *rowCache) forget(key string) {
 	if r := c.young[key]; r != nil {
-		c.size -= len(r.value)
+		c.size -= r.size()
 		delete(c.young, key)
 	}
 	delete(c.old, key)

@@ -71,6 +71,7 @@ func TestRowCache(t *testing.T) {
 				if err != nil {
 					rt.Fatal(err)
 				}
+				want = mapping.OrderView(want)
 				if got, err := c.event(st, k); err != nil || !proto.Equal(got, want) {
 					rt.Fatalf("%s: got %v (%v), want %v", k, got, err, want)
 				}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -146,8 +147,33 @@ func (b *bench) streamsJar() string {
 	return filepath.Join(b.root, streamsFolder, "target", "kafka-streams-peer.jar")
 }
 
+// isBuilt tells whether what was built of a folder is newer than all that is in it. What Maven leaves there is no source.
+func isBuilt(what, folder string) bool {
+	built, err := os.Stat(what)
+	if err != nil {
+		return false
+	}
+	newer := false
+	err = filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && entry.Name() == "target":
+			return filepath.SkipDir
+		case entry.IsDir():
+			return nil
+		}
+		info, err := entry.Info()
+		if err == nil && info.ModTime().After(built.ModTime()) {
+			newer = true
+		}
+		return err
+	})
+	return err == nil && !newer
+}
+
 func buildStreams(ctx context.Context, b *bench) error {
-	if _, err := os.Stat(b.streamsJar()); err == nil {
+	if isBuilt(b.streamsJar(), filepath.Join(b.root, streamsFolder)) {
 		return nil
 	}
 	b.say("building the peer of Kafka Streams (the first time takes minutes)")
@@ -159,14 +185,14 @@ func (b *bench) streams(p *place, guarantee string) []string {
 		filepath.Join(b.root, streamsFolder, "run"), "--bootstrap", b.addr, "--application-id", p.name,
 		"--partners", p.reads(season.TopicPartners), "--events", p.reads(season.TopicEvents), "--orders", p.reads(season.TopicOrders), "--refunds", p.reads(season.TopicRefunds),
 		"--slim-prefix", p.prefix, "--partitions", fmt.Sprint(b.partitions), "--state-dir", p.state(), "--directory", b.directory(),
-		"--guarantee", guarantee, "--threads", fmt.Sprint(streamsThreads), "--session-timeout-ms", fmt.Sprint(sessionTimeout.Milliseconds()),
+		"--compression", "lz4", "--guarantee", guarantee, "--threads", fmt.Sprint(streamsThreads), "--session-timeout-ms", fmt.Sprint(sessionTimeout.Milliseconds()),
 	}
 }
 
 func (b *bench) benthosProgram() string { return filepath.Join(b.root, "build", "benthos") }
 
 func buildBenthos(ctx context.Context, b *bench) error {
-	if _, err := os.Stat(b.benthosProgram()); err == nil {
+	if isBuilt(b.benthosProgram(), filepath.Join(b.root, benthosFolder)) {
 		return nil
 	}
 	b.say("building the peer of Benthos (the first time takes minutes)")

@@ -199,3 +199,28 @@ func TestDrainedAt(t *testing.T) {
 		}
 	}
 }
+
+// What was built before its sources changed is built again: figures of an old peer would be shown as those of the new one.
+func TestIsBuilt(t *testing.T) {
+	dir := t.TempDir()
+	source, built := filepath.Join(dir, "src", "a"), filepath.Join(dir, "target", "a.jar")
+	at := func(path string, seconds int64) {
+		t.Helper()
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, nil, 0o600), os.Chtimes(path, time.Unix(seconds, 0), time.Unix(seconds, 0))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at(source, 10)
+	if isBuilt(built, dir) {
+		t.Error("nothing was built")
+	}
+	at(built, 20)
+	at(filepath.Join(dir, "target", "log"), 30)
+	if !isBuilt(built, dir) {
+		t.Error("it was built, and nothing has changed")
+	}
+	at(source, 30)
+	if isBuilt(built, dir) {
+		t.Error("the source is newer")
+	}
+}

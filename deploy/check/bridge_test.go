@@ -150,7 +150,7 @@ var servedByComparison = sync.OnceValues(func() (map[string]bool, error) {
 })
 
 // cacheBytes is the cache of the local state with 12 partitions (store.CacheBytes), in C memory.
-const cacheBytes = 128 << 20
+const cacheBytes = 160 << 20
 
 // exitTime is how long an instance may take to end after stop_timeout.
 const exitTime = 15 * time.Second

@@ -88,7 +88,7 @@ func TestJudgeMemory(t *testing.T) {
 	for _, m := range []struct {
 		base, all float64
 		fine      bool
-	}{{150, 320, true}, {150, 330, false}, {350, 511, true}, {350, 513, false}, {513, 200, false}} {
+	}{{150, 350, true}, {150, 360, false}, {350, 511, true}, {350, 513, false}, {513, 200, false}} {
 		if err := judgeMemory(c, []*figures{{Orders: 1, PeakMiB: m.base}, {Orders: 10, PeakMiB: m.all}}, io.Discard); (err == nil) != m.fine {
 			t.Errorf("%.0f and %.0f MiB: %v", m.base, m.all, err)
 		}

@@ -175,6 +175,12 @@ func TestStoreAgainstModel(t *testing.T) {
 				if count := int(s.WaitingCount()); count != len(m.waiting("", "")) {
 					rt.Fatalf("count: got %d, want %d", count, len(m.waiting("", "")))
 				}
+				for _, prefix := range []string{"/", "a/", "b/", "a//", "a/b/", "0/"} {
+					below := m.waiting(prefix, "")
+					if found, err := s.WaitingBelow(prefix); err != nil || found != (len(below) > 0) {
+						rt.Fatalf("below %q some wait: %t (%v), want %q", prefix, found, err, below)
+					}
+				}
 				if err := indexError(s); err != nil {
 					rt.Fatal(err)
 				}

@@ -27,6 +27,10 @@ const (
 	// So many that writers never wait for compactions, which may wait for space on
 	// the disk. They wait for flushes only, which a freezer lets end.
 	maxSublevels = 1000
+
+	// Keys are random: every table in level 0 overlaps all of the next level, which is rewritten whenever so many have
+	// gathered. Each costs a lookup a look at its filter.
+	compactSublevels = 8
 )
 
 func openStore(dir string, opts Options, cache *pebble.Cache, files *pebble.FileCache, release func()) (*Store, error) {
@@ -96,6 +100,7 @@ func (s *Store) databaseOptions(opts Options, cache *pebble.Cache, files *pebble
 		FileCache:             files,
 		MemTableSize:          uint64(opts.MemTableBytes),
 		L0StopWritesThreshold: maxSublevels,
+		L0CompactionThreshold: compactSublevels,
 		DisableWAL:            true, // see the package comment
 		FormatMajorVersion:    databaseFormat,
 		Logger:                databaseLogger{s.log, s.dir},
@@ -148,7 +153,10 @@ func (s *Store) load(index []byte) error {
 	}
 	count, _, err := s.readInt64(metaCount)
 	s.waiting.Store(count)
-	return err
+	if err != nil {
+		return err
+	}
+	return s.countBelow()
 }
 
 // checkFormat tells whether the database is new, and refuses one of another format.

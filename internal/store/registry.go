@@ -16,14 +16,14 @@ import (
 
 // Defaults of Options.
 const (
-	DefaultCacheBytes    = 128 << 20
+	DefaultCacheBytes    = 160 << 20
 	DefaultMemTableBytes = 4 << 20
 	DefaultMaxOpenFiles  = 1000
 )
 
-// CacheBytes is how large a cache so many partitions want: 32 MiB for blocks beside their memtables.
+// CacheBytes is how large a cache so many partitions want: 64 MiB for blocks beside their memtables.
 func CacheBytes(partitions int32) int64 {
-	return 32<<20 + 2*DefaultMemTableBytes*int64(partitions)
+	return 64<<20 + 2*DefaultMemTableBytes*int64(partitions)
 }
 
 // minMemTableBytes is the least that Pebble works with sensibly.

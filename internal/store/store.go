@@ -43,7 +43,8 @@ type Store struct {
 	// Invariant: waiting equals the number of keys in the space i, and the stored
 	// count, whenever writeMu is free. Written under writeMu.
 	waiting atomic.Int64
-	scratch []byte // under writeMu
+	below   belowCounts // of the same keys
+	scratch []byte      // under writeMu
 
 	failure   atomic.Pointer[error] // why no more writes are accepted
 	recovered atomic.Bool           // MarkRecovered has succeeded

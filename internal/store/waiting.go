@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync/atomic"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/cockroachdb/pebble/v2"
 )
 
@@ -48,6 +50,7 @@ func (s *Store) putIndex(b *pebble.Batch, key string, old Waiting, had bool, w W
 		return s.putWaiting(b, key, w, had)
 	}
 	s.waiting.Add(-1)
+	s.below.add(key, -1)
 	s.scratch = appendKey(s.scratch[:0], spaceWaiting, key)
 	return b.Delete(s.scratch, nil)
 }
@@ -55,6 +58,7 @@ func (s *Store) putIndex(b *pebble.Batch, key string, old Waiting, had bool, w W
 func (s *Store) putWaiting(b *pebble.Batch, key string, w Waiting, had bool) error {
 	if !had {
 		s.waiting.Add(1)
+		s.below.add(key, 1)
 	}
 	var entry [waitingBytes]byte
 	value := appendWaiting(entry[:0], w)
@@ -86,6 +90,55 @@ func (s *Store) lookup(key string) (w Waiting, ok bool, err error) {
 	}
 	closer.Close() // a Get's closer has nothing to report once the value was read
 	return w, err == nil, err
+}
+
+// belowCounts counts the waiting keys below each prefix that ends with a slash, all prefixes with the same hash in one:
+// where it is 0 none waits, and the index need not be searched. The gate asks for every order that it sends, and at the
+// start of a season many refunds wait for orders.
+type belowCounts struct {
+	counts atomic.Pointer[[1 << 18]atomic.Int32] // nil: none has ever waited
+}
+
+// any tells whether keys below the prefix may wait.
+func (c *belowCounts) any(prefix string) bool {
+	counts := c.counts.Load()
+	return counts != nil && counts[c.index(prefix)].Load() != 0
+}
+
+func (*belowCounts) index(prefix string) uint64 { return xxhash.Sum64String(prefix) % (1 << 18) }
+
+// add counts a key that begins to wait, or with -1 one that does no longer.
+func (c *belowCounts) add(key string, n int32) {
+	counts := c.counts.Load()
+	if counts == nil {
+		counts = new([1 << 18]atomic.Int32)
+		c.counts.Store(counts)
+	}
+	for i := range len(key) {
+		if key[i] == '/' {
+			counts[c.index(key[:i+1])].Add(n)
+		}
+	}
+}
+
+func (c *belowCounts) clear() { c.counts.Store(nil) }
+
+// WaitingBelow tells whether any key waits that starts with prefix, which ends with a slash.
+func (s *Store) WaitingBelow(prefix string) (found bool, err error) {
+	if !s.below.any(prefix) {
+		return false, nil
+	}
+	err = s.ScanWaiting(prefix, "", 1, func(string, Waiting) bool { found = true; return false })
+	return found, err
+}
+
+// countBelow counts what waits when the store is opened.
+func (s *Store) countBelow() error {
+	s.below.clear()
+	if s.waiting.Load() == 0 {
+		return nil
+	}
+	return s.ScanWaiting("", "", math.MaxInt, func(key string, _ Waiting) bool { s.below.add(key, 1); return true })
 }
 
 // WaitingCount is the exact number of keys in the index; zero after Close.
@@ -205,6 +258,7 @@ func (s *Store) clearIndex() error {
 		return err
 	}
 	s.waiting.Store(0)
+	s.below.clear()
 	return s.commit(b)
 }
 
