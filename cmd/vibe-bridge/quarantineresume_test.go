@@ -82,9 +82,7 @@ func TestQuarantineResume(t *testing.T) {
 	if r := d.must("quarantine", "resume", "--config", d.config, "--topic", "events"); r.stdout != "events is not paused\n" {
 		t.Errorf("says %q", r.stdout)
 	}
-	if reasons := in.readyz(); len(reasons) != 1 {
-		t.Errorf("not ready for %q", reasons)
-	}
+	kafkatest.Eventually(t, "the pause to be all that it is not ready for", func() bool { return len(in.readyz()) == 1 }) // tables are restored first
 	r := d.must("quarantine", "resume", "--config", d.config, "--topic", "orders_done")
 	if !strings.HasPrefix(r.stdout, "resumed orders_done: it was paused since 2") || strings.Count(r.stdout, "\n") != 1 {
 		t.Errorf("says %q", r.stdout)
