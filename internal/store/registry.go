@@ -16,14 +16,16 @@ import (
 
 // Defaults of Options.
 const (
-	DefaultCacheBytes    = 160 << 20
+	DefaultCacheBytes    = blockBytes + 12*2*DefaultMemTableBytes // as for 12 partitions
 	DefaultMemTableBytes = 4 << 20
 	DefaultMaxOpenFiles  = 1000
 )
 
-// CacheBytes is how large a cache so many partitions want: 64 MiB for blocks beside their memtables.
+const blockBytes = 64 << 20 // of the cache, beside memtables
+
+// CacheBytes is how large a cache so many partitions want: for blocks, and for two memtables of each.
 func CacheBytes(partitions int32) int64 {
-	return 64<<20 + 2*DefaultMemTableBytes*int64(partitions)
+	return blockBytes + 2*DefaultMemTableBytes*int64(partitions)
 }
 
 // minMemTableBytes is the least that Pebble works with sensibly.

@@ -3,7 +3,6 @@ package intake
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"unsafe"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -204,11 +203,9 @@ func ownEventTexts(m *Event) {
 	for _, text := range texts {
 		size += len(*text)
 	}
-	var to strings.Builder
+	var to textMemory
 	to.Grow(size)
 	for _, text := range texts {
-		at := to.Len()
-		to.WriteString(*text)
-		*text = to.String()[at:]
+		to.own(text)
 	}
 }

@@ -314,29 +314,34 @@ func ownTexts(m *Order) {
 	for _, t := range m.Tickets {
 		size += len(t.Id) + len(t.Serial) + len(t.Barcode) + len(t.Set) + len(t.Seat.GetRow()) + len(t.Seat.GetNumber())
 	}
-	var to strings.Builder
+	var to textMemory
 	to.Grow(size)
-	own := func(text *string) {
-		at := to.Len()
-		to.WriteString(*text)
-		*text = to.String()[at:]
-	}
-	own(&m.Id)
-	own(&m.Event)
-	own(&m.Org)
+	to.own(&m.Id)
+	to.own(&m.Event)
+	to.own(&m.Org)
 	if customer != nil {
-		own(&customer.Name)
-		own(&customer.Email)
-		own(&customer.Phone)
+		to.own(&customer.Name)
+		to.own(&customer.Email)
+		to.own(&customer.Phone)
 	}
 	for _, t := range m.Tickets {
-		own(&t.Id)
-		own(&t.Serial)
-		own(&t.Barcode)
-		own(&t.Set)
+		to.own(&t.Id)
+		to.own(&t.Serial)
+		to.own(&t.Barcode)
+		to.own(&t.Set)
 		if t.Seat != nil {
-			own(&t.Seat.Row)
-			own(&t.Seat.Number)
+			to.own(&t.Seat.Row)
+			to.own(&t.Seat.Number)
 		}
 	}
+}
+
+// textMemory is one piece of memory for all texts of a message.
+type textMemory struct{ strings.Builder }
+
+// own moves a text there. There has to be room for it.
+func (m *textMemory) own(text *string) {
+	at := m.Len()
+	m.WriteString(*text)
+	*text = m.String()[at:]
 }
