@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -33,7 +34,7 @@ const (
 	compactSublevels = 8
 )
 
-func openStore(dir string, opts Options, cache *pebble.Cache, files *pebble.FileCache, release func()) (*Store, error) {
+func openStore(dir string, opts Options, with *shared, release func()) (*Store, error) {
 	if err := makeDir(opts.FS, dir); err != nil {
 		return nil, fmt.Errorf("create %s: %w", dir, err)
 	}
@@ -49,7 +50,7 @@ func openStore(dir string, opts Options, cache *pebble.Cache, files *pebble.File
 		release: release,
 		iters:   make(map[*iterator]struct{}),
 	}
-	s.db, err = openDB(dir, s.databaseOptions(opts, cache, files))
+	s.db, err = openDB(dir, s.databaseOptions(opts, with))
 	if err != nil {
 		return nil, errors.Join(openError(dir, err), lock.Close())
 	}
@@ -58,6 +59,11 @@ func openStore(dir string, opts Options, cache *pebble.Cache, files *pebble.File
 			err = errors.Join(err, closeErr)
 		}
 		return nil, err
+	}
+	if !s.known.complete.Load() {
+		var ctx context.Context
+		ctx, s.stopLearning = context.WithCancel(context.Background())
+		go s.learnKeys(ctx, with.learns)
 	}
 	return s, nil
 }
@@ -90,14 +96,14 @@ func openDB(dir string, opts *pebble.Options) (db *pebble.DB, err error) {
 	return pebble.Open(dir, opts)
 }
 
-func (s *Store) databaseOptions(opts Options, cache *pebble.Cache, files *pebble.FileCache) *pebble.Options {
+func (s *Store) databaseOptions(opts Options, with *shared) *pebble.Options {
 	o := &pebble.Options{
 		FS: newFreezer(opts.FS, s.dir, func(err error) {
 			s.fail(failedError(s.dir, err))
 		}),
 		Lock:                  s.lock,
-		Cache:                 cache,
-		FileCache:             files,
+		Cache:                 with.cache,
+		FileCache:             with.files,
 		MemTableSize:          uint64(opts.MemTableBytes),
 		L0StopWritesThreshold: maxSublevels,
 		L0CompactionThreshold: compactSublevels,
@@ -204,6 +210,7 @@ func (s *Store) initialize(index []byte) error {
 	if err := s.commit(b); err != nil {
 		return err
 	}
+	s.known.complete.Store(true) // there are none
 	return s.flush()
 }
 

@@ -97,9 +97,8 @@ type partitionKey struct {
 // each partition. Use one for each run of a processor: closing it closes stores
 // that Goka has left open after a failed start.
 type Registry struct {
-	opts  Options
-	cache *pebble.Cache
-	files *pebble.FileCache
+	opts   Options
+	shared shared
 
 	mu      sync.Mutex
 	closed  bool
@@ -108,6 +107,13 @@ type Registry struct {
 
 	closeOnce sync.Once
 	closeErr  error
+}
+
+// shared is what the stores of a process have in common.
+type shared struct {
+	cache  *pebble.Cache
+	files  *pebble.FileCache
+	learns chan struct{} // holds the one that reads its keys
 }
 
 // NewRegistry checks the options and creates the parent directory, mode 0700.
@@ -119,11 +125,13 @@ func NewRegistry(opts Options) (*Registry, error) {
 	if err := makeDir(opts.FS, opts.Dir); err != nil {
 		return nil, fmt.Errorf("create state directory %s: %w", opts.Dir, err)
 	}
-	cache := pebble.NewCache(opts.CacheBytes)
 	return &Registry{
-		opts:   opts,
-		cache:  cache,
-		files:  pebble.NewFileCache(runtime.GOMAXPROCS(0), opts.MaxOpenFiles),
+		opts: opts,
+		shared: shared{
+			cache:  pebble.NewCache(opts.CacheBytes),
+			files:  pebble.NewFileCache(runtime.GOMAXPROCS(0), opts.MaxOpenFiles),
+			learns: make(chan struct{}, 1),
+		},
 		stores: make(map[partitionKey]*Store),
 	}, nil
 }
@@ -177,8 +185,8 @@ func (r *Registry) close() error {
 	for _, s := range r.openStores() {
 		errs = append(errs, s.Close())
 	}
-	r.files.Unref()
-	r.cache.Unref()
+	r.shared.files.Unref()
+	r.shared.cache.Unref()
 	return errors.Join(errs...)
 }
 
@@ -201,7 +209,7 @@ func (r *Registry) build(key partitionKey) (*Store, error) {
 		return nil, err
 	}
 	defer r.opening.Done()
-	s, err := openStore(dir, r.opts, r.cache, r.files, func() { r.forget(key) })
+	s, err := openStore(dir, r.opts, &r.shared, func() { r.forget(key) })
 	if err != nil {
 		r.forget(key)
 		return nil, err

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -35,6 +36,9 @@ type Store struct {
 	closeOnce sync.Once
 	closeErr  error
 
+	known        knownKeys
+	stopLearning context.CancelFunc // nil: there was nothing to learn
+
 	iterMu sync.Mutex
 	iters  map[*iterator]struct{}
 
@@ -64,23 +68,22 @@ func (s *Store) Open() error { return nil }
 
 // Has tells whether key is stored.
 func (s *Store) Has(key string) (bool, error) {
-	value, err := s.get(appendKey(nil, spaceData, key))
+	value, err := s.Get(key)
 	return value != nil, err
 }
 
 // Get returns a copy of the value of key, or nil if there is none. An empty value
 // is not nil.
 func (s *Store) Get(key string) ([]byte, error) {
-	return s.get(appendKey(nil, spaceData, key))
-}
-
-func (s *Store) get(key []byte) ([]byte, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.closed {
 		return nil, ErrClosed
 	}
-	return s.read(key)
+	if s.known.absent(key) {
+		return nil, nil
+	}
+	return s.read(appendKey(nil, spaceData, key))
 }
 
 // read copies a value out of the database; nil if there is none. The caller holds mu.
@@ -125,6 +128,7 @@ func (s *Store) set(key string, value []byte, standing func() (Waiting, bool, er
 		if err := s.putIndex(b, key, old, had, w, waits); err != nil {
 			return err
 		}
+		s.known.add(key)
 		s.scratch = appendKey(s.scratch[:0], spaceData, key)
 		return b.Set(s.scratch, value, nil)
 	})
@@ -280,6 +284,9 @@ func (s *Store) close() error {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
+	if s.stopLearning != nil {
+		s.stopLearning()
+	}
 	s.abortIterators()
 
 	s.writeMu.Lock()
