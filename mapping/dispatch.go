@@ -97,30 +97,25 @@ func ViewRow(value []byte) (*statepb.Row, error) {
 	return row, nil
 }
 
-// OrderView is what steps about orders want of the row of their event, in memory of its own: the sets, and what says
-// whether the event is published. The rest, which is most of a row, is left out.
-func OrderView(row *statepb.Row) *statepb.Row {
-	ev := row.GetEvent()
-	if ev == nil {
-		return &statepb.Row{}
+// OrderView is the row of an event, encoded, with only what steps about orders want of it: the sets, and what says whether
+// the event is published. The rest, which is most of a row, is left out.
+func OrderView(row *statepb.Row) []byte {
+	own := &statepb.Row{}
+	if ev := row.GetEvent(); ev != nil {
+		view := &statepb.EventState{Entity: &statepb.Entity{Sent: ev.GetEntity().GetSent(), Spread: ev.GetEntity().GetSpread()}}
+		if f := ev.GetFacts(); f != nil {
+			view.Facts = &statepb.EventFacts{Org: f.GetOrg(), Sets: f.GetSets()}
+		}
+		if currency := ev.GetOrganizer().GetOrganizer().GetCurrency(); currency != "" {
+			view.Organizer = &statepb.Answer{Organizer: &statepb.OrganizerFacts{Currency: currency}}
+		}
+		own.State = &statepb.Row_Event{Event: view}
 	}
-	view := &statepb.EventState{Entity: &statepb.Entity{Sent: ev.GetEntity().GetSent(), Spread: ev.GetEntity().GetSpread()}}
-	if f := ev.GetFacts(); f != nil {
-		view.Facts = &statepb.EventFacts{Org: f.GetOrg(), Sets: f.GetSets()}
-	}
-	if currency := ev.GetOrganizer().GetOrganizer().GetCurrency(); currency != "" {
-		view.Organizer = &statepb.Answer{Organizer: &statepb.OrganizerFacts{Currency: currency}}
-	}
-	own := &statepb.Row{State: &statepb.Row_Event{Event: view}}
 	b, err := encodeRow(own)
-	if err == nil {
-		own = &statepb.Row{}
-		err = own.UnmarshalVTUnsafe(b)
-	}
 	if err != nil {
-		panic(err) // there is no way for either to fail
+		panic(err) // there is no way for it to fail
 	}
-	return own
+	return b
 }
 
 // Gate runs the gate's step for one input: an Input, an Answer or a Loop. An

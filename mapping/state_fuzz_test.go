@@ -234,7 +234,7 @@ func checkStep(t *testing.T, s step0, run groupStep, isKind func(string, *statep
 	// With what the cache keeps of the row of the event it is the same.
 	shared, sharedErr := DecodeRow(s.parent)
 	if sharedErr == nil {
-		shared = OrderView(shared)
+		shared, sharedErr = DecodeRow(OrderView(shared))
 	}
 	kept := proto.CloneOf(shared)
 	again, err2, _ := outcome(func(string) (*statepb.Row, error) { return shared, sharedErr })

@@ -6,6 +6,10 @@ import (
 	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
 )
 
+// decodedEvents is of how many events a partition keeps decoded what orders want. Sales come in waves, of few events at a
+// time; all others are kept encoded, which is a quarter of the memory and nothing for the garbage collector to look through.
+const decodedEvents = 256
+
 // eventCacheBytes bounds, by their encoded size, the rows of events that are kept in each half of a partition's cache.
 // Many orders ask for few events, and an event is decided about several times in a row: reading and decoding its row each
 // time was a tenth of the gate's work.
@@ -22,17 +26,19 @@ type rowCache struct {
 
 	// Rows of events, and in the table of the organizers of those. When the younger half is full it becomes the older
 	// one, which is dropped.
-	young, old map[string]*cachedRow
+	young, old map[string]cachedRow
 	size       int // of the younger half
+
+	decoded map[string]*statepb.Row // what orders want of some of them
 }
 
 // cachedRow is a row that is stored. Nobody changes it.
 type cachedRow struct {
-	value []byte       // nil: not kept
-	order *statepb.Row // what an order wants of it, see mapping.OrderView; nil: not yet
+	value []byte // nil: not kept
+	order []byte // what an order wants of it, see mapping.OrderView; nil: not yet
 }
 
-func (r *cachedRow) size() int { return len(r.value) + r.order.SizeVT() }
+func (r cachedRow) size() int { return len(r.value) + len(r.order) }
 
 // read reads the row of a key, and remembers that of the key that the callback is about. Nobody changes the value.
 func (c *rowCache) read(st *store.Store, about, key string) ([]byte, error) {
@@ -47,26 +53,45 @@ func (c *rowCache) get(st *store.Store, key string) ([]byte, error) {
 	if mapping.KindOf(key) != mapping.EventKind {
 		return st.Get(key)
 	}
-	if r := c.find(key); r != nil && r.value != nil {
+	if r := c.find(key); r.value != nil {
 		return r.value, nil
 	}
 	value, err := st.Get(key)
 	if value != nil && err == nil {
-		c.keep(key, &cachedRow{value: value})
+		c.keep(key, cachedRow{value: value})
 	}
 	return value, err
 }
 
 // event reads what orders want of the row of an event. Nobody changes it.
 func (c *rowCache) event(st *store.Store, key string) (*statepb.Row, error) {
+	if row := c.decoded[key]; row != nil {
+		return row, nil
+	}
+	order, err := c.orderView(st, key)
+	if err != nil {
+		return nil, err
+	}
+	row, err := mapping.ViewRow(order)
+	if err != nil {
+		return nil, err
+	}
+	if c.decoded == nil {
+		c.decoded = make(map[string]*statepb.Row, decodedEvents)
+	}
+	if len(c.decoded) == decodedEvents {
+		clear(c.decoded)
+	}
+	c.decoded[key] = row
+	return row, nil
+}
+
+func (c *rowCache) orderView(st *store.Store, key string) ([]byte, error) {
 	r := c.find(key)
-	if r != nil && r.order != nil {
+	if r.order != nil {
 		return r.order, nil
 	}
-	var value []byte
-	if r != nil {
-		value = r.value
-	}
+	value := r.value
 	if value == nil {
 		var err error
 		if value, err = st.Get(key); err != nil {
@@ -79,41 +104,41 @@ func (c *rowCache) event(st *store.Store, key string) (*statepb.Row, error) {
 	}
 	order := mapping.OrderView(row)
 	if value != nil {
-		c.keep(key, &cachedRow{order: order}) // the rest is not wanted again soon
+		c.keep(key, cachedRow{order: order}) // the rest is not wanted again soon
 	}
 	return order, nil
 }
 
-// find is nil for a row that is not kept.
-func (c *rowCache) find(key string) *cachedRow {
-	if r := c.young[key]; r != nil {
-		return r
-	}
-	r := c.old[key]
-	if r != nil {
-		c.keep(key, r)
+// find is empty for a row that is not kept.
+func (c *rowCache) find(key string) cachedRow {
+	r, kept := c.young[key]
+	if !kept {
+		if r, kept = c.old[key]; kept {
+			c.keep(key, r)
+		}
 	}
 	return r
 }
 
-func (c *rowCache) keep(key string, r *cachedRow) {
+func (c *rowCache) keep(key string, r cachedRow) {
 	c.forget(key)
 	if c.size+r.size() > c.limit {
 		c.old, c.young, c.size = c.young, nil, 0
 	}
 	if c.young == nil {
-		c.young = map[string]*cachedRow{}
+		c.young = map[string]cachedRow{}
 	}
 	c.young[key] = r
 	c.size += r.size()
 }
 
 func (c *rowCache) forget(key string) {
-	if r := c.young[key]; r != nil {
+	if r, kept := c.young[key]; kept {
 		c.size -= r.size()
 		delete(c.young, key)
 	}
 	delete(c.old, key)
+	delete(c.decoded, key)
 }
 
 // write writes a row that nobody changes any more.
@@ -129,7 +154,7 @@ func (c *rowCache) write(st *store.Store, key string, value []byte) error {
 		err = st.Set(key, value)
 	}
 	if err == nil && mapping.KindOf(key) == mapping.EventKind {
-		c.keep(key, &cachedRow{value: value})
+		c.keep(key, cachedRow{value: value})
 	}
 	return err
 }

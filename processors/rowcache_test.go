@@ -71,7 +71,10 @@ func TestRowCache(t *testing.T) {
 				if err != nil {
 					rt.Fatal(err)
 				}
-				want = mapping.OrderView(want)
+				want, err = mapping.DecodeRow(mapping.OrderView(want))
+				if err != nil {
+					rt.Fatal(err)
+				}
 				if got, err := c.event(st, k); err != nil || !proto.Equal(got, want) {
 					rt.Fatalf("%s: got %v (%v), want %v", k, got, err, want)
 				}
@@ -125,5 +128,32 @@ func TestRowCacheSparesReading(t *testing.T) {
 	}
 	if written, err := c.event(st, "e"); err != nil || written == first {
 		t.Errorf("it is the row from before it was written (%v)", err)
+	}
+}
+
+// However many events orders ask for, few are kept decoded.
+func TestRowCacheDecodesFew(t *testing.T) {
+	c := rowCache{limit: eventCacheBytes}
+	r, err := store.NewRegistry(store.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	built, err := r.Builder()("table", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := built.(*store.Store)
+	for i := range 2*decodedEvents + 1 {
+		key, org := fmt.Sprint("e", i), fmt.Sprint("g", i)
+		if err := c.write(st, key, marshal(&statepb.Row{State: &statepb.Row_Event{Event: &statepb.EventState{Facts: &statepb.EventFacts{Org: org}}}})); err != nil {
+			t.Fatal(err)
+		}
+		if row, err := c.event(st, key); err != nil || row.GetEvent().GetFacts().GetOrg() != org {
+			t.Fatalf("%s: %v, %v", key, row, err)
+		}
+		if len(c.decoded) > decodedEvents {
+			t.Fatalf("%d events are kept decoded, want at most %d", len(c.decoded), decodedEvents)
+		}
 	}
 }
