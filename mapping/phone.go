@@ -18,47 +18,40 @@ func normalizePhone(phone string) (e164 string, ok bool) {
 	return parsedPhone(phone)
 }
 
-// plainPhone takes a number of the default region as it is mostly written: +7 or 8 and ten digits, of which the first is
-// neither a trunk prefix nor one that no number begins with, perhaps with spaces, parentheses and hyphens among them.
-// parsedPhone says the same of it (FuzzPlainPhone), at fifty times the cost.
+// plainPhone takes a number of the default region as it is mostly written: ten digits that begin with 3, 4 or 9, as all
+// but those of Kazakhstan and of free calls do, alone or behind +7, 7 or 8, perhaps with spaces, parentheses and hyphens
+// among them. parsedPhone says the same of it (FuzzPlainPhone), at fifty times the cost.
 func plainPhone(phone string) (e164 string, ok bool) {
 	const length = len("+79000000000")
-	var out [length]byte
-	n := 0
+	var buffer [length - 1]byte
+	digits := buffer[:0]
+	plus := false
 	for i := range len(phone) {
 		c := phone[i]
 		switch {
 		case c >= '0' && c <= '9':
-			if n == 0 {
-				if c != '8' {
-					return "", false
-				}
-				out[0], out[1] = '+', '7'
-				n = 2
-				continue
-			}
-			if n == length || n == 1 && c != '7' {
+			if len(digits) == cap(digits) {
 				return "", false
 			}
-			out[n] = c
-			n++
+			digits = append(digits, c)
 		case c == '+' && i == 0:
-			out[0] = c
-			n = 1
-		case c == ' ' || c == '(' || c == ')' || c == '-':
-			if i == 0 {
-				return "", false
-			}
+			plus = true
+		case (c == ' ' || c == '(' || c == ')' || c == '-') && i != 0:
 		default:
 			return "", false
 		}
 	}
-	if n != length || out[2] < '3' || out[2] == '7' || out[2] == '8' {
+	if len(digits) == cap(digits) && (digits[0] == '7' || digits[0] == '8' && !plus) {
+		digits, plus = digits[1:], false
+	}
+	if len(digits) != length-len("+7") || plus || digits[0] != '3' && digits[0] != '4' && digits[0] != '9' {
 		return "", false
 	}
-	if string(out[:]) == phone {
+	if len(phone) == length && phone[0] == '+' {
 		return phone, true
 	}
+	var out [length]byte
+	copy(out[copy(out[:], "+7"):], digits)
 	return string(out[:]), true
 }
 
