@@ -231,7 +231,7 @@ func (b *Bridge) startTables(admins kafka.Admins, start func(name, owes string, 
 	if err != nil {
 		return err
 	}
-	g := &gate{b.newGroup(b.topics.gateGroup(), admins[kafka.StateCluster], false)}
+	g := &gate{group: b.newGroup(b.topics.gateGroup(), admins[kafka.StateCluster], false)}
 	gateProcessor, err := b.processor(g.group, g.graph(), b.cfg.State)
 	if err != nil {
 		return err

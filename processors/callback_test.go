@@ -159,7 +159,7 @@ func newTestGate(t *testing.T, s *stubSession) *gate {
 	g := newGroup(b, b.topics.gateGroup(), s.tracker, stores)
 	g.producer = swallowingProducer()
 	g.fences.Store(int32(0), &fence{Store: st.(*store.Store), g: g, live: true, generation: 1})
-	return &gate{g}
+	return &gate{group: g}
 }
 
 func swallowingProducer() *kafka.Producer {

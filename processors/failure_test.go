@@ -112,7 +112,7 @@ func newFailing(t *testing.T, fail func(*failing, goka.Context)) *failing {
 	for _, topic := range []string{string(input), loopOf(group), tableOf(group), b.topics.Slim[mapping.Events], b.topics.Quarantine()} {
 		kafkatest.CreateTopic(t, target.Addrs, topic, 1, nil)
 	}
-	f.gate = &gate{newGroup(b, group, kafka.NewTracker(kafka.TrackerOptions{Group: string(group)}), b.stores)}
+	f.gate = &gate{group: newGroup(b, group, kafka.NewTracker(kafka.TrackerOptions{Group: string(group)}), b.stores)}
 	admin, err := kafka.NewAdmin(cluster)
 	if err != nil {
 		t.Fatal(err)

@@ -1,8 +1,8 @@
 package processors
 
 import (
-	"bytes"
 	"slices"
+	"sync/atomic"
 
 	"github.com/IBM/sarama"
 	"github.com/lovoo/goka"
@@ -15,7 +15,10 @@ import (
 
 // gate decides what goes out and when: events before their orders, orders
 // before their refunds.
-type gate struct{ *group }
+type gate struct {
+	*group
+	slim atomic.Pointer[slimHeaders] // of the present encoding; nil: not yet
+}
 
 func (g *gate) graph() *goka.GroupGraph {
 	t := g.b.topics
@@ -62,15 +65,8 @@ func (g *gate) process(ctx goka.Context, value any, in internal) {
 
 // emit sends a slim record past Goka, which would not say when it is acknowledged.
 func (g *gate) emit(ctx goka.Context, e mapping.Emit, replay bool) {
-	source := ""
-	if g.b.cfg.SourceHeader {
-		source = slim.Source(g.b.topics.Legacy[e.Stream], e.Source.GetPartition(), e.Source.GetOffset())
-	}
 	m := kafka.NewRecord(g.b.topics.Slim[e.Stream], e.Key, e.Value, nil)
-	for _, h := range slim.Headers(g.b.rules.current().Encoding, g.b.cfg.ApplicationID, source) {
-		m.Headers = append(m.Headers, sarama.RecordHeader{Key: []byte(h.Key), Value: h.Value})
-	}
-	slices.SortFunc(m.Headers, func(a, b sarama.RecordHeader) int { return bytes.Compare(a.Key, b.Key) })
+	m.Headers = g.headers(e)
 	commit := ctx.DeferCommit()
 	g.producer.Send(m, func(_ *sarama.ProducerMessage, err error) {
 		if err == nil {
@@ -78,6 +74,43 @@ func (g *gate) emit(ctx goka.Context, e mapping.Emit, replay bool) {
 		}
 		commit(err)
 	})
+}
+
+// slimHeaders are those of the slim records of an encoding, in the order of their names.
+type slimHeaders struct {
+	encoding slim.Encoding
+	all      []sarama.RecordHeader
+	source   int // place of the one that differs from record to record; -1: none does
+}
+
+func (g *gate) newSlimHeaders(encoding slim.Encoding) *slimHeaders {
+	source := ""
+	if g.b.cfg.SourceHeader {
+		source = "of each record"
+	}
+	h := &slimHeaders{encoding: encoding}
+	for _, one := range slim.Headers(encoding, g.b.cfg.ApplicationID, source) {
+		h.all = append(h.all, sarama.RecordHeader{Key: []byte(one.Key), Value: one.Value})
+	}
+	kafka.SortHeaders(h.all)
+	h.source = slices.IndexFunc(h.all, func(one sarama.RecordHeader) bool { return string(one.Key) == slim.HeaderBridgeSource })
+	return h
+}
+
+// headers of a slim record. Nobody changes them.
+func (g *gate) headers(e mapping.Emit) []sarama.RecordHeader {
+	encoding := g.b.rules.current().Encoding
+	h := g.slim.Load()
+	if h == nil || h.encoding != encoding {
+		h = g.newSlimHeaders(encoding)
+		g.slim.Store(h)
+	}
+	if h.source < 0 {
+		return h.all
+	}
+	headers := slices.Clone(h.all)
+	headers[h.source].Value = []byte(slim.Source(g.b.topics.Legacy[e.Stream], e.Source.GetPartition(), e.Source.GetOffset()))
+	return headers
 }
 
 // reject quarantines a record whose bytes are not here any more: the headers say

@@ -19,7 +19,7 @@ func TestGraphs(t *testing.T) {
 	b := &Bridge{topics: testTopics()}
 	withState := []*goka.GroupGraph{
 		(&organizers{newGroup(b, b.topics.organizersGroup(), nil, nil)}).graph(),
-		(&gate{newGroup(b, b.topics.gateGroup(), nil, nil)}).graph(),
+		(&gate{group: newGroup(b, b.topics.gateGroup(), nil, nil)}).graph(),
 	}
 	var graphs []*goka.GroupGraph
 	for _, s := range mapping.Streams {

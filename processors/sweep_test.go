@@ -124,7 +124,7 @@ func TestReviewWaitsForCallbacksUnderOlderRules(t *testing.T) {
 	w.expect("of an empty store")
 
 	s := newStubSession(t, "bridge-events", 7)
-	g := &gate{newGroup(w.b, w.b.topics.gateGroup(), s.tracker, w.b.stores)}
+	g := &gate{group: newGroup(w.b, w.b.topics.gateGroup(), s.tracker, w.b.stores)}
 	g.producer = swallowingProducer()
 	g.fences.Store(int32(0), &fence{g: g.group, live: true, generation: 1})
 	began, proceed, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})

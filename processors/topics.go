@@ -1,6 +1,7 @@
 package processors
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -223,7 +224,10 @@ func (t Topics) partition(topic string, key []byte, partitions int32) int32 {
 	if t.slimIs[topic] || topic == t.Quarantine() {
 		return slim.Partition(key, partitions)
 	}
-	return slim.Partition([]byte(mapping.KeyPrefix(string(key))), partitions)
+	if end := bytes.IndexByte(key, '/'); end >= 0 { // see mapping.KeyPrefix
+		key = key[:end]
+	}
+	return slim.Partition(key, partitions)
 }
 
 // Validate reports names that would collide. Slim and internal topics must differ

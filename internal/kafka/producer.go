@@ -1,9 +1,9 @@
 package kafka
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -95,14 +95,24 @@ func (p *Producer) EmitWithHeaders(topic, key string, value []byte, headers goka
 
 // NewRecord is a record for Send. Headers go out in the order of their names.
 func NewRecord(topic, key string, value []byte, headers goka.Headers) *sarama.ProducerMessage {
-	m := &sarama.ProducerMessage{Topic: topic, Key: sarama.StringEncoder(key)}
+	m := &sarama.ProducerMessage{Topic: topic, Key: sarama.ByteEncoder(key)} // not a StringEncoder, which the client has copied twice
 	if value != nil {
 		m.Value = sarama.ByteEncoder(value)
 	}
-	for _, name := range slices.Sorted(maps.Keys(headers)) {
-		m.Headers = append(m.Headers, sarama.RecordHeader{Key: []byte(name), Value: headers[name]})
+	if len(headers) == 0 {
+		return m
 	}
+	m.Headers = make([]sarama.RecordHeader, 0, len(headers))
+	for name, value := range headers {
+		m.Headers = append(m.Headers, sarama.RecordHeader{Key: []byte(name), Value: value})
+	}
+	SortHeaders(m.Headers)
 	return m
+}
+
+// SortHeaders brings headers into the order of their names.
+func SortHeaders(headers []sarama.RecordHeader) {
+	slices.SortFunc(headers, func(a, b sarama.RecordHeader) int { return bytes.Compare(a.Key, b.Key) })
 }
 
 // Send sends a record as it is; ended is called once, from another goroutine,

@@ -46,6 +46,10 @@ const (
 	// The producer's queue of records to be sent again. Beyond this it fails records instead of growing.
 	retryBufferBytes = 256 << 20
 
+	// Of each partition in one answer, which stays in memory, unpacked, until all of it is processed: an instance reads a
+	// dozen topics, with several partitions each. sarama's default is 1 MiB.
+	fetchBytes = 256 << 10
+
 	flushBytes        = 64 << 10
 	channelBuffer     = 256
 	maxChannelBuffer  = 1024
@@ -257,6 +261,7 @@ func setConsumer(cfg *sarama.Config) {
 	c.Offsets.AutoCommit.Enable = true // what the tracker has passed on, and nothing else
 	c.Offsets.AutoCommit.Interval = commitInterval
 	c.Offsets.Retry.Max = 10
+	c.Fetch.Default = fetchBytes
 	c.MaxProcessingTime = time.Second
 	c.Return.Errors = true
 	c.Group.ResetInvalidOffsets = false // a committed offset that is gone means lost records: stop and say so
