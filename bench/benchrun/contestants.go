@@ -82,6 +82,10 @@ var contestants = []contestant{
 		command: func(b *bench, p *place) []string { return append(runBridge(b, p), "--target-compression=zstd") },
 	},
 	{
+		name: beforeName, about: "another build of vibe-bridge, for what a change has brought (only with -before)", whole: true,
+		command: func(b *bench, p *place) []string { return append([]string{b.before}, runBridge(b, p)[1:]...) },
+	},
+	{
 		name: "kafka-streams", about: "the same job with Kafka Streams, at least once", whole: true, loaded: true, members: streamsThreads,
 		prepare: buildStreams,
 		command: func(b *bench, p *place) []string { return b.streams(p, "at_least_once") },
@@ -114,9 +118,14 @@ func makeKeys(_ context.Context, b *bench) error {
 // noSource is for who does not write the trace header, which the contract does not ask for.
 const noSource = "source_header: false\n"
 
+const beforeName = "bridge-before"
+
+// contestantNames are those of everybody who is measured if nobody is named.
 func contestantNames() (all []string) {
 	for _, c := range contestants {
-		all = append(all, c.name)
+		if c.name != beforeName {
+			all = append(all, c.name)
+		}
 	}
 	return all
 }

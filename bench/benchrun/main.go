@@ -3,6 +3,7 @@
 //
 //	benchrun [-orders 1000000] [-rounds 3] [-contestants franz,sarama,bridge,bridge-encrypted,kafka-streams,kafka-streams-eos,benthos-stateless] [-seed 1] [-partitions 4]
 //	         [-measure drain,recovery,latency,handover] [-load 2000] [-warmup 15s] [-for 60s] [-limit 12h] [-dir build/bench]
+//	         [-before another/vibe-bridge]
 //
 //	load the season ──▶ round 0: each contestant drains it once (thrown away) ──▶ round 1 … ──▶ medians, ratios, goals, plots
 //
@@ -14,7 +15,8 @@
 // The last three are of those that do the whole job, and of the rounds that count.
 //
 // Each contestant starts with new topics, groups and state. What does the whole job is verified after each measurement, and
-// one that is not clean fails the run. Figures of one run may be compared with one another, and with nothing else.
+// one that is not clean fails the run. With -before, -contestants bridge-before,bridge tells what a change has brought: from
+// one run to another the machine is a tenth faster or slower, in one run it is the same for both. Figures of one run may be compared with one another, and with nothing else.
 // Everything listens on loopback and ends with the program. results.json, results.md, rate.svg and latency.svg are left in the
 // folder. Exit codes: 0 measured, 1 failed, 2 wrong usage.
 package main
@@ -49,6 +51,7 @@ type config struct {
 	warmup, counted            time.Duration
 	limit                      time.Duration
 	dir, root                  string
+	before                     string // program of bridge-before; "": it is not measured
 }
 
 func main() {
@@ -86,6 +89,7 @@ func configOf(args []string, stderr io.Writer) (config, error) {
 	flags.DurationVar(&c.warmup, "warmup", 15*time.Second, "of the load, before the latency counts")
 	flags.DurationVar(&c.counted, "for", time.Minute, "how long the latency counts")
 	flags.DurationVar(&c.limit, "limit", 12*time.Hour, "for everything")
+	flags.StringVar(&c.before, "before", "", "program of another build of vibe-bridge, measured as "+beforeName)
 	flags.StringVar(&c.dir, "dir", "", "for everything that is written, removed at the start (default build/bench in the checkout)")
 	if err := flags.Parse(args); err != nil {
 		return c, errors.New("see -help")
@@ -93,6 +97,9 @@ func configOf(args []string, stderr io.Writer) (config, error) {
 	for _, name := range strings.Split(*who, ",") {
 		if !slices.ContainsFunc(contestants, func(o contestant) bool { return o.name == name }) {
 			return c, fmt.Errorf("-contestants: %q: want of %s", name, strings.Join(contestantNames(), ", "))
+		}
+		if name == beforeName && c.before == "" {
+			return c, fmt.Errorf("-contestants: %s: want its program with -before", name)
 		}
 		c.contestants = append(c.contestants, name)
 	}
@@ -119,6 +126,11 @@ func configOf(args []string, stderr io.Writer) (config, error) {
 	c.root = root
 	if c.dir == "" {
 		c.dir = filepath.Join(root, "build", "bench")
+	}
+	if c.before != "" {
+		if c.before, err = filepath.Abs(c.before); err != nil { // instances run elsewhere
+			return c, err
+		}
 	}
 	return c, nil
 }
