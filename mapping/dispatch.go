@@ -465,12 +465,6 @@ func Generation(row *statepb.Row) int32 {
 	return EntityOf(row).GetGeneration()
 }
 
-// GenerationIn is Generation for an encoded row, all of which has to decode.
-func GenerationIn(value []byte) (int32, error) {
-	row, err := ViewRow(value)
-	return Generation(row), err
-}
-
 // SessionKey is the key of the row that says which session a partition is in. It
 // stands in every partition of a table.
 const SessionKey = "%session"

@@ -151,6 +151,40 @@ func FuzzWaitingIn(f *testing.F) {
 	})
 }
 
+// What is found on the bytes alone is what decoding finds, of whatever they are.
+func FuzzGenerationIn(f *testing.F) {
+	for _, seed := range stateSeeds(f) {
+		f.Add(seed)
+	}
+	order := &statepb.Row{State: &statepb.Row_Order{Order: &statepb.OrderState{Entity: &statepb.Entity{Generation: 7}}}}
+	f.Add(encoded(order))
+	f.Add(append(encoded(order), encoded(&statepb.Row{State: &statepb.Row_Event{Event: &statepb.EventState{}}})...))
+	f.Add([]byte{0x2a, 4, 0x18, 1, 0x18, 2})                                               // a generation twice
+	f.Add([]byte{0x3a, 11, 8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}) // too long for 64 bits
+	f.Add([]byte{0x3a, 3, 8, 0xff, 0xff})                                                  // cut off
+	f.Add([]byte{0x3a, 3, 0x0a, 1, 0})                                                     // a text for a generation
+	f.Fuzz(func(t *testing.T, b []byte) {
+		got, err := GenerationIn(b)
+		row, wantErr := DecodeRow(b)
+		if (err == nil) != (wantErr == nil) || got != Generation(row) {
+			t.Fatalf("%d, %v; want %d, %v", got, err, Generation(row), wantErr)
+		}
+	})
+}
+
+// The rows that this program writes are not decoded.
+func TestGenerationWithoutDecoding(t *testing.T) {
+	for i, seed := range stateSeeds(t) {
+		row, err := DecodeRow(seed)
+		if err != nil || len(seed) == 0 || len(row.ProtoReflect().GetUnknown()) > 0 {
+			continue
+		}
+		if n := testing.AllocsPerRun(100, func() { GenerationIn(seed) }); n != 0 {
+			t.Errorf("seed %d, %v: %v allocations, want none", i, row, n)
+		}
+	}
+}
+
 func FuzzEndsIn(f *testing.F) {
 	f.Add(encoded(&statepb.Row{State: &statepb.Row_Event{Event: &statepb.EventState{Entity: &statepb.Entity{Tallies: &statepb.Tallies{Emitted: 3}}}}}))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -13,7 +13,7 @@ import (
 
 // stateSeeds are rows of every kind, sound and odd ones: without an entity, with
 // offsets out of order, with an unknown field, cut short.
-func stateSeeds(f *testing.F) [][]byte {
+func stateSeeds(f testing.TB) [][]byte {
 	claim := &statepb.Claim{Digest: 7, Cause: &statepb.Cause{Topic: 1, Offset: 3}}
 	entity := func() *statepb.Entity {
 		return &statepb.Entity{

@@ -46,9 +46,10 @@ const (
 	// The producer's queue of records to be sent again. Beyond this it fails records instead of growing.
 	retryBufferBytes = 256 << 20
 
-	// Of each partition in one answer, which stays in memory, unpacked, until all of it is processed: an instance reads a
-	// dozen topics, with several partitions each. sarama's default is 1 MiB.
-	fetchBytes = 256 << 10
+	// Of each partition in one answer. What a group reads stays in memory, unpacked, until all of it is processed, and an
+	// instance reads a dozen topics; a table is read for as long as it takes to restore it, and nothing else is done then.
+	groupFetchBytes = 256 << 10
+	tableFetchBytes = 1 << 20
 
 	flushBytes        = 64 << 10
 	channelBuffer     = 256
@@ -261,7 +262,7 @@ func setConsumer(cfg *sarama.Config) {
 	c.Offsets.AutoCommit.Enable = true // what the tracker has passed on, and nothing else
 	c.Offsets.AutoCommit.Interval = commitInterval
 	c.Offsets.Retry.Max = 10
-	c.Fetch.Default = fetchBytes
+	c.Fetch.Default = tableFetchBytes
 	c.MaxProcessingTime = time.Second
 	c.Return.Errors = true
 	c.Group.ResetInvalidOffsets = false // a committed offset that is gone means lost records: stop and say so

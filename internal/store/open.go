@@ -7,6 +7,7 @@ import (
 	"fmt"
 	iofs "io/fs"
 	"log/slog"
+	"math"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -32,6 +33,10 @@ const (
 	// Keys are random: every table in level 0 overlaps all of the next level, which is rewritten whenever so many have
 	// gathered. Each costs a lookup a look at its filter.
 	compactSublevels = 8
+
+	// While a new database is being filled nothing is merged: it would all be merged again and again, which took half of the
+	// time of a recovery. Only beyond so many sublevels, long before writers would have to wait.
+	fillSublevels = 256
 )
 
 func openStore(dir string, opts Options, with *shared, release func()) (*Store, error) {
@@ -122,6 +127,14 @@ func (s *Store) databaseOptions(opts Options, with *shared) *pebble.Options {
 			},
 		},
 	}
+	o.CompactionConcurrencyRange = func() (lower, upper int) {
+		if s.filling.Load() {
+			return 0, 1 // none, but for what follows
+		}
+		return 1, 1
+	}
+	o.Experimental.L0CompactionConcurrency = fillSublevels
+	o.Experimental.CompactionDebtConcurrency = math.MaxUint64
 	for i := range o.Levels {
 		// Also in the last level: most lookups in the index are for keys that do not wait.
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(bloomBitsPerKey)
@@ -211,6 +224,7 @@ func (s *Store) initialize(index []byte) error {
 		return err
 	}
 	s.known.complete.Store(true) // there are none
+	s.filling.Store(true)
 	return s.flush()
 }
 

@@ -52,6 +52,7 @@ type Store struct {
 
 	failure   atomic.Pointer[error] // why no more writes are accepted
 	recovered atomic.Bool           // MarkRecovered has succeeded
+	filling   atomic.Bool           // the database is new, and MarkRecovered is still to come
 
 	// offsetMu is not writeMu: the producer's goroutine must not wait for a disk.
 	offsetMu    sync.Mutex
@@ -192,7 +193,21 @@ func (s *Store) MarkRecovered() error {
 		return err
 	}
 	s.recovered.Store(true)
-	return nil
+	if !s.filling.Swap(false) {
+		return nil
+	}
+	return s.mergeNow()
+}
+
+// mergeNow has the database look whether there is something to merge: it does after a flush.
+func (s *Store) mergeNow() error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return ErrClosed
+	}
+	_, err := s.db.AsyncFlush()
+	return err
 }
 
 // write commits what fill puts into a batch, together with the offset and the
