@@ -13,6 +13,7 @@ RUNS         ?= 40000
 ORDERS       ?= $(if $(filter compare-planted,$(MAKECMDGOALS)),200000,$(if $(filter compare-run-scale,$(MAKECMDGOALS)),100000,1000000))
 ENTITIES     ?= 1000000
 ROUNDS       ?= 3
+KNOWN        ?= 1000,10000000
 KILLS        ?= 200
 INSTANCES    ?= 2
 FAULTS       ?=
@@ -25,7 +26,7 @@ MEASURED     ?= internal/capacity/measured.json
 # auto where git can tell the commit; without git or a repository, or with one that git refuses to look at, the build knows none.
 BUILDVCS     ?= $(shell git status >/dev/null 2>&1 && echo auto || echo false)
 RATE         ?= 100
-SEED         ?= $(if $(filter chaos away parked-run compare-planted compare-run-scale bench bench-quick plan-measure,$(MAKECMDGOALS)),1,100000)
+SEED         ?= $(if $(filter chaos away parked-run compare-planted compare-run-scale bench bench-quick bench-flat plan-measure,$(MAKECMDGOALS)),1,100000)
 
 export GOFLAGS ?= -buildvcs=false
 
@@ -104,6 +105,11 @@ bench: ## Measure how fast contestants drain a season of ORDERS in ROUNDS rounds
 bench-quick: ## The drain alone with 20,000 orders, one round, and no peer that wants Java's build
 	@$(GO) build -o build/benchrun ./bench/benchrun
 	@build/benchrun -orders 20000 -rounds 1 -seed $(SEED) -contestants franz,sarama,bridge -measure drain
+
+.PHONY: bench-flat
+bench-flat: ## Measure what a record costs with KNOWN other orders in the table, ROUNDS rounds (docs/performance.md; an hour, 10 GiB of disk)
+	@$(GO) build -o build/benchrun ./bench/benchrun
+	@build/benchrun -orders 200000 -rounds $(ROUNDS) -seed $(SEED) -contestants bridge -measure flat -known $(KNOWN)
 
 .PHONY: bench-micro
 bench-micro: ## Compare codecs, JSON encoders, storage and others COUNT times each, with benchstat (decisions 17 and 18)

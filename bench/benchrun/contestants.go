@@ -42,6 +42,7 @@ type place struct {
 	prefix string // of its slim topics
 	legacy string // before the names of its legacy topics; "": those that all drain
 	dir    string // of an instance
+	known  int    // rows that are in its state before it begins
 }
 
 func newPlace(b *bench, name string) *place {
@@ -53,6 +54,11 @@ func (p *place) twin() *place {
 	t := *p
 	t.dir += "-twin"
 	return &t
+}
+
+// patience is how long it may take for the first record to come out: state is read back before.
+func (p *place) patience() time.Duration {
+	return noOutput + time.Duration(p.known)*100*time.Microsecond
 }
 
 func (p *place) state() string             { return filepath.Join(p.dir, "state") }

@@ -31,6 +31,7 @@ var goals = []goal{
 	{"cold recovery, s", false, 8, func(r *results) (float64, bool) {
 		return spreadAmong(r.Recovery, "bridge", worksOf).median, len(measuredOf(r.Recovery, []string{"bridge"})) > 0
 	}},
+	{"CPU per record, most ÷ fewest known orders", false, 1.3, (*results).flatRatio},
 	{"hand-over beyond the session timeout, s", false, 3, func(r *results) (float64, bool) {
 		return spreadAmong(r.Handover, "bridge", beyondOf).median, len(measuredOf(r.Handover, []string{"bridge"})) > 0
 	}},

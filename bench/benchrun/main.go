@@ -2,7 +2,7 @@
 // Kafka of its own. It is what `make bench` and `make bench-quick` run.
 //
 //	benchrun [-orders 1000000] [-rounds 3] [-contestants franz,sarama,bridge,bridge-encrypted,kafka-streams,kafka-streams-eos,benthos-stateless] [-seed 1] [-partitions 4]
-//	         [-measure drain,recovery,latency,handover] [-load 2000] [-warmup 15s] [-for 60s] [-limit 12h] [-dir build/bench]
+//	         [-measure drain,recovery,latency,handover,flat] [-known 1000,10000000] [-load 2000] [-warmup 15s] [-for 60s] [-limit 12h] [-dir build/bench]
 //	         [-before another/vibe-bridge]
 //
 //	load the season ──▶ round 0: each contestant drains it once (thrown away) ──▶ round 1 … ──▶ medians, ratios, goals, plots
@@ -10,9 +10,10 @@
 //	drain     the season, from the start of the process until 999 of 1000 slim records are out
 //	recovery  after the drain, on its topics: a new instance without local state, until it works
 //	latency   new topics; partners and events first, then orders at a fixed pace (-load)
+//	flat      the drain again, with rows of -known other orders in the table (only the bridge, and only if it is named)
 //	handover  new topics, two instances, a light load; one is killed: how long an order waits at most
 //
-// The last three are of those that do the whole job, and of the rounds that count.
+// All but the drain are of those that do the whole job, and of the rounds that count.
 //
 // Each contestant starts with new topics, groups and state. What does the whole job is verified after each measurement, and
 // one that is not clean fails the run. With -before, -contestants bridge-before,bridge tells what a change has brought: from
@@ -33,6 +34,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -49,6 +51,7 @@ type config struct {
 	contestants, measured      []string
 	load                       int // orders a second
 	warmup, counted            time.Duration
+	known                      []int // orders
 	limit                      time.Duration
 	dir, root                  string
 	before                     string // program of bridge-before; "": it is not measured
@@ -84,7 +87,8 @@ func configOf(args []string, stderr io.Writer) (config, error) {
 	flags.IntVar(&c.partitions, "partitions", 4, "of legacy and internal topics; slim topics have one, so that their order can be verified")
 	flags.Uint64Var(&c.seed, "seed", 1, "of the season")
 	who := flags.String("contestants", strings.Join(contestantNames(), ","), "who, in which order")
-	what := flags.String("measure", strings.Join(measurements, ","), "what; recovery measures the drain, too")
+	what := flags.String("measure", strings.Join(usual, ","), "what, also "+flatName+"; recovery measures the drain, too")
+	known := flags.String("known", "1000,10000000", "for "+flatName+", how many orders are known")
 	flags.IntVar(&c.load, "load", 2000, "for the latency, orders a second")
 	flags.DurationVar(&c.warmup, "warmup", 15*time.Second, "of the load, before the latency counts")
 	flags.DurationVar(&c.counted, "for", time.Minute, "how long the latency counts")
@@ -108,6 +112,13 @@ func configOf(args []string, stderr io.Writer) (config, error) {
 			return c, fmt.Errorf("-measure: %q: want of %s", name, strings.Join(measurements, ", "))
 		}
 		c.measured = append(c.measured, name)
+	}
+	for _, text := range strings.Split(*known, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return c, fmt.Errorf("-known: %q: want a number of orders, 1 or more", text)
+		}
+		c.known = append(c.known, n)
 	}
 	switch {
 	case flags.NArg() > 0:
@@ -140,10 +151,14 @@ const (
 	drainName    = "drain"
 	recoveryName = "recovery"
 	latencyName  = "latency"
+	flatName     = "flat"
 	handoverName = "handover"
 )
 
-var measurements = []string{drainName, recoveryName, latencyName, handoverName}
+var measurements = []string{drainName, recoveryName, latencyName, handoverName, flatName}
+
+// usual is what is measured if nothing is named.
+var usual = []string{drainName, recoveryName, latencyName, handoverName}
 
 func (c config) measures(name string) bool { return slices.Contains(c.measured, name) }
 
@@ -253,6 +268,16 @@ func (b *bench) turn(ctx context.Context, c contestant, n int, r *results) error
 	}
 	if !c.loaded || !counts {
 		return nil
+	}
+	if b.measures(flatName) && c.name == "bridge" {
+		for _, known := range b.known {
+			f, err := b.flat(ctx, c, n, known)
+			if err != nil {
+				return err
+			}
+			b.say("%s, round %d: %s", c.name, n, f)
+			r.Flat = append(r.Flat, f)
+		}
 	}
 	if b.measures(latencyName) {
 		f, err := b.latency(ctx, c, n)

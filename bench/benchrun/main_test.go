@@ -12,18 +12,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ticketscloud/vibe-bridge/bench/steady"
 	"github.com/ticketscloud/vibe-bridge/internal/season"
 )
 
 func TestConfigOf(t *testing.T) {
 	for _, args := range [][]string{{"-orders", "5"}, {"-rounds", "0"}, {"-partitions", "0"}, {"-contestants", "nobody"}, {"-contestants", ""}, {"one"}, {"-none"},
-		{"-measure", "everything"}, {"-measure", ""}, {"-load", "0"}, {"-warmup", "0s"}, {"-for", "10ms"}, {"-partitions", "1"}} {
+		{"-measure", "everything"}, {"-measure", ""}, {"-known", "1000,many"}, {"-known", "0"}, {"-load", "0"}, {"-warmup", "0s"}, {"-for", "10ms"}, {"-partitions", "1"}} {
 		if c, err := configOf(args, io.Discard); err == nil {
 			t.Errorf("%q: %+v", args, c)
 		}
 	}
 	c, err := configOf([]string{"-orders", "500", "-contestants", "bridge,franz"}, io.Discard)
-	if err != nil || c.orders != 500 || !slices.Equal(c.measured, measurements) || !slices.Equal(c.contestants, []string{"bridge", "franz"}) || filepath.Base(c.dir) != "bench" {
+	if err != nil || c.orders != 500 || !slices.Equal(c.measured, usual) || !slices.Equal(c.contestants, []string{"bridge", "franz"}) || filepath.Base(c.dir) != "bench" {
 		t.Errorf("%+v, %v", c, err)
 	}
 	if c, err := configOf([]string{"-measure", "drain", "-partitions", "1"}, io.Discard); err != nil || c.measures(handoverName) || c.soldOrders() != 0 {
@@ -179,9 +180,9 @@ func TestInstances(t *testing.T) {
 }
 
 func TestDrainedAt(t *testing.T) {
-	at := func(written ...int64) (all []sample) {
+	at := func(written ...int64) (all []steady.Sample) {
 		for i, w := range written {
-			all = append(all, sample{at: time.Unix(int64(i), 0), written: w})
+			all = append(all, steady.Sample{At: time.Unix(int64(i), 0), Written: float64(w)})
 		}
 		return all
 	}
@@ -194,7 +195,7 @@ func TestDrainedAt(t *testing.T) {
 		{[]int64{1, 998, 1000}, 2},
 		{[]int64{10, 20, 30}, 2},
 	} {
-		if got := drainedAt(at(c.written...)).at.Unix(); got != c.want {
+		if got := drainedAt(at(c.written...)).At.Unix(); got != c.want {
 			t.Errorf("%v: at %d, want %d", c.written, got, c.want)
 		}
 	}

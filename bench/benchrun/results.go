@@ -24,6 +24,7 @@ type results struct {
 	Recovery   []*recoveryFigures `json:"recovery,omitempty"`
 	Latency    []*latencyFigures  `json:"latency,omitempty"`
 	Handover   []*handoverFigures `json:"handover,omitempty"`
+	Flat       []*flatFigures     `json:"flat,omitempty"`
 }
 
 // spread is the median of some values, the least and the greatest.
@@ -90,7 +91,7 @@ func (r *results) write(dir string, names []string, w io.Writer) error {
 func (r *results) table(names []string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d orders, %d legacy records of %.0f bytes, %d partitions, %d processors, %s\n", r.Orders, r.Records, float64(r.Bytes)/float64(r.Records), r.Partitions, r.CPUs, r.Go)
-	for _, part := range []func([]string) string{r.drainTable, r.latencyTable, r.recoveryTable, r.handoverTable, r.goalTable} {
+	for _, part := range []func([]string) string{r.drainTable, r.latencyTable, r.recoveryTable, r.handoverTable, r.flatTable, r.goalTable} {
 		if text := part(names); text != "" {
 			b.WriteString("\n" + text)
 		}

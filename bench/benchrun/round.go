@@ -15,6 +15,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
+	"github.com/ticketscloud/vibe-bridge/bench/steady"
 	"github.com/ticketscloud/vibe-bridge/internal/process"
 	"github.com/ticketscloud/vibe-bridge/verify"
 )
@@ -43,6 +44,8 @@ type figures struct {
 	StateMiB   float64 `json:"state_mib"`
 	DiskMiB    float64 `json:"topics_mib"` // of the topics that the contestant has written
 	Verified   bool    `json:"verified"`   // clean, and in order
+
+	seen []steady.Sample // at which something had come out
 }
 
 func (f *figures) who() string { return f.Contestant }
@@ -121,13 +124,6 @@ func (p *place) owns(topic string) bool {
 	return strings.HasPrefix(topic, p.name+"-") || strings.HasPrefix(topic, p.prefix) || p.legacy != "" && strings.HasPrefix(topic, p.legacy)
 }
 
-// sample is what is seen at one moment.
-type sample struct {
-	at          time.Time
-	written     int64
-	cpu, broker time.Duration
-}
-
 func (b *bench) drain(ctx context.Context, c contestant, p *place, n int) (*figures, error) {
 	broker, err := b.kafka.PID(1)
 	if err != nil {
@@ -143,8 +139,8 @@ func (b *bench) drain(ctx context.Context, c contestant, p *place, n int) (*figu
 		return nil, err
 	}
 	defer run.Kill()
-	first, last := sample{}, sample{at: began}
-	var seen []sample // at which something had come out
+	first, last := steady.Sample{}, steady.Sample{At: began}
+	var seen []steady.Sample // at which something had come out
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for ended := false; !ended; {
@@ -164,15 +160,15 @@ func (b *bench) drain(ctx context.Context, c contestant, p *place, n int) (*figu
 		switch {
 		case ended:
 			last = now
-		case now.written > last.written:
-			if last = now; first.written == 0 {
+		case now.Written > last.Written:
+			if last = now; first.Written == 0 {
 				first = now
 			}
 			seen = append(seen, now)
-		case last.written > 0 && !c.ends && now.at.Sub(last.at) > quiet:
+		case last.Written > 0 && !c.ends && now.At.Sub(last.At) > quiet:
 			ended = true
-		case last.written == 0 && now.at.Sub(began) > noOutput:
-			return nil, fmt.Errorf("nothing has come out within %s", noOutput)
+		case last.Written == 0 && now.At.Sub(began) > p.patience():
+			return nil, fmt.Errorf("nothing has come out within %s", p.patience())
 		}
 	}
 	if !c.ends {
@@ -186,37 +182,37 @@ func (b *bench) drain(ctx context.Context, c contestant, p *place, n int) (*figu
 	if !c.ends {
 		drained = drainedAt(seen)
 	}
-	seconds := drained.at.Sub(began).Seconds()
+	seconds := drained.At.Sub(began).Seconds()
 	_, peak := run.Memory()
 	return &figures{
-		Contestant: c.name, Round: n, Seconds: seconds, FirstOut: first.at.Sub(began).Seconds(), Rate: float64(b.loaded) / seconds,
-		CPU: drained.cpu.Seconds(), BrokerCPU: (drained.broker - before).Seconds(), PeakMiB: peak, Written: last.written,
+		Contestant: c.name, Round: n, Seconds: seconds, FirstOut: first.At.Sub(began).Seconds(), Rate: float64(b.loaded) / seconds,
+		CPU: drained.CPU.Seconds(), BrokerCPU: (drained.Broker - before).Seconds(), PeakMiB: peak, Written: int64(last.Written), seen: seen,
 	}, nil
 }
 
 // drainedAt is when 999 of 1000 slim records were out: some orders name a set that their event has not, and are held back
 // for a minute by whoever does the whole job.
-func drainedAt(seen []sample) sample {
-	all := seen[len(seen)-1].written
-	return seen[slices.IndexFunc(seen, func(s sample) bool { return s.written*1000 >= all*999 })]
+func drainedAt(seen []steady.Sample) steady.Sample {
+	all := seen[len(seen)-1].Written
+	return seen[slices.IndexFunc(seen, func(s steady.Sample) bool { return s.Written*1000 >= all*999 })]
 }
 
-func (b *bench) look(ctx context.Context, p *place, broker int, run *process.Process, ended bool) (s sample, err error) {
-	s.at = time.Now()
+func (b *bench) look(ctx context.Context, p *place, broker int, run *process.Process, ended bool) (s steady.Sample, err error) {
+	s.At = time.Now()
 	ends, err := b.admin.ListEndOffsets(ctx, p.slim()...)
 	if err != nil {
 		return s, err
 	}
-	ends.Each(func(o kadm.ListedOffset) { s.written += o.Offset })
-	if s.broker, err = process.CPUOf(broker); err != nil {
+	ends.Each(func(o kadm.ListedOffset) { s.Written += float64(o.Offset) })
+	if s.Broker, err = process.CPUOf(broker); err != nil {
 		return s, err
 	}
 	if ended {
-		s.cpu = run.CPU()
+		s.CPU = run.CPU()
 		return s, nil
 	}
 	if used, err := process.CPUOf(run.PID()); err == nil { // or it has just ended
-		s.cpu = used
+		s.CPU = used
 	}
 	return s, nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/ticketscloud/vibe-bridge/bench/steady"
 	"github.com/ticketscloud/vibe-bridge/internal/process"
 	"github.com/ticketscloud/vibe-bridge/internal/season"
 	"github.com/ticketscloud/vibe-bridge/verify"
@@ -299,28 +300,21 @@ func sumOf(text, name string) (sum float64, err error) {
 	return sum, nil
 }
 
-// sample is what is seen at one moment.
-type sample struct {
-	at          time.Time
-	written     float64 // slim records
-	cpu, broker time.Duration
-}
-
-func (i *instance) look(ctx context.Context) (s sample, err error) {
-	s.at = time.Now()
-	if s.written, err = i.d.b.endOf(ctx, i.d.slim()...); err != nil {
+func (i *instance) look(ctx context.Context) (s steady.Sample, err error) {
+	s.At = time.Now()
+	if s.Written, err = i.d.b.endOf(ctx, i.d.slim()...); err != nil {
 		return s, err
 	}
-	if s.broker, err = i.d.b.brokerCPU(); err != nil {
+	if s.Broker, err = i.d.b.brokerCPU(); err != nil {
 		return s, err
 	}
-	s.cpu, err = process.CPUOf(i.PID())
+	s.CPU, err = process.CPUOf(i.PID())
 	return s, err
 }
 
 // drained looks until all groups have read and finished everything, and nothing more comes out. It gives what was seen,
 // of which the last is when the last slim record came.
-func (i *instance) drained(ctx context.Context) (seen []sample, err error) {
+func (i *instance) drained(ctx context.Context) (seen []steady.Sample, err error) {
 	first, err := i.look(ctx)
 	if err != nil {
 		return nil, err
@@ -332,14 +326,14 @@ func (i *instance) drained(ctx context.Context) (seen []sample, err error) {
 			return false, err
 		}
 		last := seen[len(seen)-1]
-		if now.written > last.written {
+		if now.Written > last.Written {
 			seen = append(seen, now)
 			return false, nil
 		}
-		if now.at.Sub(last.at) > stuck {
+		if now.At.Sub(last.At) > stuck {
 			return false, fmt.Errorf("nothing has come out for %s", stuck)
 		}
-		if now.at.Sub(last.at) < 2*time.Second { // commits come every second
+		if now.At.Sub(last.At) < 2*time.Second { // commits come every second
 			return false, nil
 		}
 		left, err := i.d.left(ctx, i.d.groups()...)

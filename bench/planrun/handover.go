@@ -76,7 +76,7 @@ func (d *deployment) lose(ctx context.Context, stays *instance, signal syscall.S
 		return 0, errors.New("nothing has come out")
 	}
 	<-goes.Done()
-	return seen[len(seen)-1].at.Sub(at).Seconds(), nil
+	return seen[len(seen)-1].At.Sub(at).Seconds(), nil
 }
 
 // stable tells whether all groups have settled with so many members.

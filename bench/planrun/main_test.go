@@ -54,27 +54,6 @@ empty{a="b"}
 	}
 }
 
-func TestSteady(t *testing.T) {
-	// 100 slim records, of 120 legacy ones: 10 a second, after a second in which nothing happens.
-	began := time.Unix(1_700_000_000, 0)
-	var seen []sample
-	for i := range 11 {
-		seen = append(seen, sample{
-			at: began.Add(time.Duration(i+1) * time.Second), written: 1000 + float64(10*i), cpu: time.Duration(i) * 600 * time.Millisecond, broker: time.Duration(i) * 120 * time.Millisecond,
-		})
-	}
-	seen[0].at = began.Add(-time.Minute) // it took a while until the first came
-	rate, cpu, broker, err := steady(seen, 120)
-	if err != nil || rate < 11.99 || rate > 12.01 || cpu < 0.0499 || cpu > 0.0501 || broker < 0.0099 || broker > 0.0101 {
-		t.Errorf("%v records/s, %v and %v s a record, %v", rate, cpu, broker, err)
-	}
-	for _, few := range [][]sample{nil, seen[:1], {seen[0], seen[10]}} {
-		if rate, _, _, err := steady(few, 120); err == nil {
-			t.Errorf("%d samples: %v records/s", len(few), rate)
-		}
-	}
-}
-
 func TestKindOf(t *testing.T) {
 	d := &deployment{name: "orders-5000"}
 	for topic, want := range map[string]string{

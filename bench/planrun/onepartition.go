@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 
+	"github.com/ticketscloud/vibe-bridge/bench/steady"
 	"github.com/ticketscloud/vibe-bridge/internal/capacity"
 	"github.com/ticketscloud/vibe-bridge/internal/season"
 )
@@ -56,37 +57,13 @@ func (b *bench) onePartition(ctx context.Context) (o capacity.OnePartition, err 
 		return o, err
 	}
 	o.Orders = b.partitionOrders
-	if o.Records, o.CPU, o.BrokerCPU, err = steady(seen, float64(records)); err != nil {
+	if o.Records, o.CPU, o.BrokerCPU, err = steady.Of(seen, float64(records)); err != nil {
 		return o, err
 	}
 	// A little too much: until its window is full of what the target does not acknowledge, the gate has worked, too.
-	o.IntakeCPU = (between.cpu - before.cpu).Seconds() / float64(records)
+	o.IntakeCPU = (between.CPU - before.CPU).Seconds() / float64(records)
 	b.say("one partition: %.0f records/s, %.0f µs of processor time a record; intake %.0f µs", o.Records, o.CPU*1e6, o.IntakeCPU*1e6)
 	return o, i.end(ctx)
-}
-
-// steady is the rate of legacy records, and processor times of each, between a fifth and nine tenths of what came out: not
-// while connections wake up, nor while the last ones trickle.
-func steady(seen []sample, records float64) (rate, cpu, broker float64, err error) {
-	if len(seen) == 0 {
-		return 0, 0, 0, errors.New("nothing was seen")
-	}
-	base, all := seen[0].written, seen[len(seen)-1].written-seen[0].written
-	var from, to *sample
-	for n := range seen {
-		s := &seen[n]
-		if from == nil && s.written-base >= all/5 {
-			from = s
-		}
-		if s.written-base <= all*9/10 {
-			to = s
-		}
-	}
-	if from == nil || to == nil || !to.at.After(from.at) || to.written <= from.written {
-		return 0, 0, 0, errors.New("the backlog was gone too fast to be measured: want more -partition-orders")
-	}
-	n := (to.written - from.written) * records / all
-	return n / to.at.Sub(from.at).Seconds(), (to.cpu - from.cpu).Seconds() / n, (to.broker - from.broker).Seconds() / n, nil
 }
 
 // valve is a way to the broker on which, while it is shut, nothing passes. Connections stay.

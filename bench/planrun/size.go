@@ -93,7 +93,7 @@ func (d *deployment) phase(ctx context.Context, topics ...string) (p capacity.Ph
 	}
 	_, peak := i.Memory()
 	return capacity.Phase{
-		Records: float64(n), Seconds: last.at.Sub(i.began).Seconds(), CPU: last.cpu.Seconds(), BrokerCPU: (last.broker - broker).Seconds(),
+		Records: float64(n), Seconds: last.At.Sub(i.began).Seconds(), CPU: last.CPU.Seconds(), BrokerCPU: (last.Broker - broker).Seconds(),
 		ReceivedMiB: in / (1 << 20), SentMiB: out / (1 << 20), LegacyMiB: after.legacy - before.legacy, InternalMiB: after.internal - before.internal,
 		TableMiB: after.table - before.table, SlimMiB: after.slim - before.slim, TableRows: after.rows - before.rows,
 		StateMiB: after.state - before.state, PeakMiB: peak, SlimRecords: after.written - before.written,

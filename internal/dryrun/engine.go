@@ -7,6 +7,8 @@ package dryrun
 
 import (
 	"fmt"
+	"iter"
+	"maps"
 	"math"
 	"slices"
 
@@ -124,6 +126,9 @@ func (e *Engine) Summary() Summary {
 	}
 	return Summary{Accounts: accounts, Counts: e.counts}
 }
+
+// Rows are the keys and rows of the gate's table, in no order. Nobody may change them.
+func (e *Engine) Rows() iter.Seq2[string, []byte] { return maps.All(e.gate.rows) }
 
 func (e *Engine) drain() error {
 	for len(e.queue) > 0 {
