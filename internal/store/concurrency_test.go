@@ -257,3 +257,36 @@ func TestRegistryClosedWhileOpening(t *testing.T) {
 		}
 	}
 }
+
+// A store knows of an iterator until that is closed: one that closes at this moment waits for it. Otherwise the database was
+// closed first, and the last reader of tables that had been merged meanwhile, which deletes them, ended the process.
+func TestStoreKnowsIteratorsUntilTheyAreClosed(t *testing.T) {
+	s := openTestStore(t, newTestRegistry(t, memOptions()))
+	must(t, s.Set("a", plainValue("")))
+	opened, err := s.Iterator()
+	must(t, err)
+	it := opened.(*iterator)
+	known := func() bool {
+		s.iterMu.Lock()
+		defer s.iterMu.Unlock()
+		_, known := s.iters[it]
+		return known
+	}
+
+	it.mu.Lock() // its last use goes on
+	released := make(chan struct{})
+	go func() {
+		defer close(released)
+		it.Release()
+	}()
+	for until := time.Now().Add(50 * time.Millisecond); time.Now().Before(until); time.Sleep(time.Millisecond) {
+		if !known() {
+			t.Fatal("an open iterator is forgotten")
+		}
+	}
+	it.mu.Unlock()
+	<-released
+	if known() {
+		t.Error("a closed iterator is known still")
+	}
+}

@@ -145,10 +145,14 @@ func (i *iterator) Err() error {
 
 // Release ends the iterator. It may be called more than once and after Close of the store.
 func (i *iterator) Release() {
+	i.end()
+	// Only now: a store that closes waits for the iterators it knows of.
 	i.store.iterMu.Lock()
+	defer i.store.iterMu.Unlock()
 	delete(i.store.iters, i)
-	i.store.iterMu.Unlock()
+}
 
+func (i *iterator) end() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.valid, i.fresh = false, false

@@ -291,6 +291,7 @@ func writeDatabase(t *testing.T, dir string) {
 	t.Helper()
 	r := newTestRegistry(t, crashOptions(dir, nil))
 	s := openTestStore(t, r)
+	must(t, s.MarkRecovered())
 	must(t, replay(s, 0, 1500, func(int) {}))
 	must(t, s.db.Flush())
 	must(t, replay(s, 1500, 1600, func(int) {}))
