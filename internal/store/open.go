@@ -34,9 +34,10 @@ const (
 	// gathered. Each costs a lookup a look at its filter.
 	compactSublevels = 8
 
-	// While a new database is being filled nothing is merged: it would all be merged again and again, which took half of the
-	// time of a recovery. Only beyond so many sublevels, long before writers would have to wait.
-	fillSublevels = 256
+	// While a new database is being filled it is merged later: where all keys differ, merging again and again took half of the
+	// time of a recovery. Where they do not, what is not merged is read and written for nothing: with 256, the recovery of a
+	// table with several versions of each event took twice as long.
+	fillSublevels = 32
 )
 
 func openStore(dir string, opts Options, with *shared, release func()) (*Store, error) {
