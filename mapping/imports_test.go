@@ -29,6 +29,7 @@ var allowedImports = map[string][]string{
 	"github.com/nyaruka/phonenumbers":                        nil,
 	"google.golang.org/protobuf/proto":                       nil,
 	"google.golang.org/protobuf/encoding/protowire":          nil,
+	"google.golang.org/protobuf/reflect/protoreflect":        nil,
 	"google.golang.org/protobuf/types/known/timestamppb":     {"Timestamp"},
 	"github.com/ticketscloud/vibe-bridge/directory":          {"Directory"},
 	"github.com/ticketscloud/vibe-bridge/legacyproto/intake": nil,
