@@ -17,16 +17,7 @@ import (
 
 // Whatever was read and written before, the cache gives what the store has.
 func TestRowCache(t *testing.T) {
-	r, err := store.NewRegistry(store.Options{Dir: t.TempDir(), Indexer: waiting})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	built, err := r.Builder()("table", 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	st := built.(*store.Store)
+	st := newTestStore(t)
 	n := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		c := rowCache{limit: 300}
@@ -102,16 +93,7 @@ func TestRowCache(t *testing.T) {
 // The event's row is read once for many orders, and again when it was written.
 func TestRowCacheSparesReading(t *testing.T) {
 	c := rowCache{limit: eventCacheBytes}
-	r, err := store.NewRegistry(store.Options{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	built, err := r.Builder()("table", 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	st := built.(*store.Store)
+	st := newTestStore(t)
 	row := marshal(&statepb.Row{State: &statepb.Row_Event{Event: &statepb.EventState{MemberOf: "g"}}})
 	if err := c.write(st, "e", bytes.Clone(row)); err != nil {
 		t.Fatal(err)
@@ -134,16 +116,7 @@ func TestRowCacheSparesReading(t *testing.T) {
 // However many events orders ask for, few are kept decoded.
 func TestRowCacheDecodesFew(t *testing.T) {
 	c := rowCache{limit: eventCacheBytes}
-	r, err := store.NewRegistry(store.Options{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	built, err := r.Builder()("table", 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	st := built.(*store.Store)
+	st := newTestStore(t)
 	for i := range 2*decodedEvents + 1 {
 		key, org := fmt.Sprint("e", i), fmt.Sprint("g", i)
 		if err := c.write(st, key, marshal(&statepb.Row{State: &statepb.Row_Event{Event: &statepb.EventState{Facts: &statepb.EventFacts{Org: org}}}})); err != nil {
@@ -156,4 +129,13 @@ func TestRowCacheDecodesFew(t *testing.T) {
 			t.Fatalf("%d events are kept decoded, want at most %d", len(c.decoded), decodedEvents)
 		}
 	}
+}
+
+func newTestStore(t *testing.T) *store.Store {
+	t.Helper()
+	st, err := newTestStores(t).Builder()("table", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st.(*store.Store)
 }

@@ -84,10 +84,8 @@ func rowsOf(c season.Config) (rows []row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for r := range season.Generate(c) {
-		if err := engine.Process(recordfile.Record{Topic: r.Topic, Key: r.Key, Value: r.Value, Timestamp: r.Time.UnixMilli()}); err != nil {
-			return nil, err
-		}
+	if err := play(engine, c, func(season.Record) {}); err != nil {
+		return nil, err
 	}
 	for key, value := range engine.Rows() {
 		if mapping.KindOf(key) != mapping.OrderKind {

@@ -98,6 +98,17 @@ func dry(c season.Config, sink func(recordfile.Record) error) (*dryrun.Engine, e
 	}, sink)
 }
 
+// play has an engine process a season, and tells of each record before.
+func play(engine *dryrun.Engine, c season.Config, of func(season.Record)) error {
+	for r := range season.Generate(c) {
+		of(r)
+		if err := engine.Process(recordfile.Record{Topic: r.Topic, Key: r.Key, Value: r.Value, Timestamp: r.Time.UnixMilli()}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // shapeOf maps a season with no broker.
 func shapeOf(c season.Config) (shape, error) {
 	from := map[string]string{"events": season.TopicEvents, "orders": season.TopicOrders, "refunds": season.TopicRefunds}
@@ -113,13 +124,12 @@ func shapeOf(c season.Config) (shape, error) {
 		return shape{}, err
 	}
 	bytes, all := 0, 0
-	for r := range season.Generate(c) {
+	if err := play(engine, c, func(r season.Record) {
 		read[r.Topic]++
 		bytes += len(r.Value)
 		all++
-		if err := engine.Process(recordfile.Record{Topic: r.Topic, Key: r.Key, Value: r.Value, Timestamp: r.Time.UnixMilli()}); err != nil {
-			return shape{}, err
-		}
+	}); err != nil {
+		return shape{}, err
 	}
 	s := shape{LegacyBytes: float64(bytes) / float64(all), Slim: map[string]share{}}
 	for topic, n := range sent {
