@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/lovoo/goka/storage"
@@ -162,6 +163,28 @@ func BenchmarkRecover(b *testing.B) {
 			}
 		}
 	})
+}
+
+// Recovery of rows that come a dozen times each, as those of events do, with and without holding back what comes again.
+func BenchmarkRecoverVersions(b *testing.B) {
+	const keys, bytes = 10_000, 2300
+	value := plainValue(strings.Repeat("half of it is the same", bytes/2/22))
+	for len(value) < bytes {
+		value = append(value, byte(rand.Uint32()))
+	}
+	for name, limit := range map[string]int64{"held": heldBudget, "written": 0} {
+		b.Run(name, func(b *testing.B) {
+			r := newTestRegistry(b, Options{Dir: b.TempDir(), Indexer: testIndexer})
+			r.shared.held.limit = limit
+			s := openTestStore(b, r)
+			for i := range b.N {
+				must(b, s.Set(benchKey(rand.IntN(keys)), value))
+				must(b, s.SetOffset(int64(i)))
+			}
+			must(b, s.MarkRecovered())
+			must(b, s.Close())
+		})
+	}
 }
 
 // A page of 500 parked keys of one event. LevelDB has no index: it reads the values

@@ -31,6 +31,8 @@
 //  2. The stored offset never leads the values: SetOffset is remembered in memory
 //     and written with the next value, so it is written after every value
 //     that came before it. It may lag; Goka then replays a few records more.
+//     While a new database is filled from its changelog (until MarkRecovered), values
+//     of keys that come again are held in memory, and no offset is written before them.
 //  3. The index is what the Indexer of the stored version says of the values. Replace
 //     relies on it; Set and Delete read the old entry from i KEY.
 //  4. m index is absent while the index is being rebuilt. A rebuild that was
@@ -46,7 +48,8 @@
 //     memtables of them at most (Options.MemTableBytes).
 //
 // In each case what remains is a prefix of the writes, never a later write
-// without an earlier one. By invariant 2 Goka's recovery reads the lost part again
+// without an earlier one, but for a database that was still being filled: there some
+// values are newer than the stored offset, and others missing. By invariant 2 Goka's recovery reads the lost part again
 // from the changelog. A value that was in the store and not yet in the changelog
 // is gone with it: its input record is not committed and comes again.
 //

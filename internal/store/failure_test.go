@@ -115,7 +115,7 @@ func TestDiskRefusesWrites(t *testing.T) {
 			opts := crashOptions("/state", refuse{vfs.NewMem(), disk.ask})
 			opts.Logger = slog.New(slog.NewTextHandler(&log, nil))
 			r := newTestRegistry(t, opts)
-			s := openTestStore(t, r)
+			s := openFilled(t, r)
 			must(t, replay(s, 0, 1000, func(int) {}))
 
 			disk.on.Store(true)
@@ -150,7 +150,7 @@ func TestDiskFullWhileAWriterWaits(t *testing.T) {
 		}
 	}})
 	r := newTestRegistry(t, opts)
-	s := openTestStore(t, r)
+	s := openFilled(t, r)
 	slow.Store(true)
 	written := make(chan error, 1)
 	go func() { written <- replay(s, 0, crashOps, func(int) {}) }()
@@ -198,7 +198,7 @@ func TestDiskRefusesClose(t *testing.T) {
 		t.Run(op, func(t *testing.T) {
 			disk := &refusal{op: op, kind: ".sst"}
 			r := newTestRegistry(t, crashOptions("/state", refuse{vfs.NewMem(), disk.ask}))
-			s := openTestStore(t, r)
+			s := openFilled(t, r)
 			must(t, replay(s, 0, 10, func(int) {}))
 			disk.on.Store(true)
 			wantError(t, s.Close(), ErrFailed)

@@ -52,6 +52,11 @@ func (s *Store) newIterator(lower, upper []byte) (*iterator, error) {
 	if s.closed {
 		return nil, ErrClosed
 	}
+	if lower[0] == spaceData { // of keys that are held the index has nothing
+		if err := s.spill(); err != nil {
+			return nil, err
+		}
+	}
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
 		return nil, s.readError(err)

@@ -55,6 +55,7 @@ func openStore(dir string, opts Options, with *shared, release func()) (*Store, 
 		lock:    lock,
 		release: release,
 		iters:   make(map[*iterator]struct{}),
+		held:    heldRows{budget: with.held},
 	}
 	s.db, err = openDB(dir, s.databaseOptions(opts, with))
 	if err != nil {
@@ -225,8 +226,12 @@ func (s *Store) initialize(index []byte) error {
 		return err
 	}
 	s.known.complete.Store(true) // there are none
+	if err := s.flush(); err != nil {
+		return err
+	}
 	s.filling.Store(true)
-	return s.flush()
+	s.held.budget.filling.Add(1)
+	return nil
 }
 
 func (s *Store) readInt64(key []byte) (value int64, ok bool, err error) {

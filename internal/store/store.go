@@ -49,6 +49,7 @@ type Store struct {
 	waiting atomic.Int64
 	below   belowCounts // of the same keys
 	scratch []byte      // under writeMu
+	held    heldRows    // under writeMu; of keys that do not wait, and only while filling
 
 	failure   atomic.Pointer[error] // why no more writes are accepted
 	recovered atomic.Bool           // MarkRecovered has succeeded
@@ -83,6 +84,9 @@ func (s *Store) Get(key string) ([]byte, error) {
 	}
 	if s.known.absent(key) {
 		return nil, nil
+	}
+	if value := s.heldRow(key); value != nil {
+		return value, nil
 	}
 	return s.read(appendKey(nil, spaceData, key))
 }
@@ -129,6 +133,10 @@ func (s *Store) set(key string, value []byte, standing func() (Waiting, bool, er
 		if err := s.putIndex(b, key, old, had, w, waits); err != nil {
 			return err
 		}
+		if !had && !waits && s.hold(key, value) {
+			return nil
+		}
+		s.held.drop(key)
 		s.known.add(key)
 		s.scratch = appendKey(s.scratch[:0], spaceData, key)
 		return b.Set(s.scratch, value, nil)
@@ -145,6 +153,7 @@ func (s *Store) Delete(key string) error {
 		if err := s.putIndex(b, key, old, had, Waiting{}, false); err != nil {
 			return err
 		}
+		s.held.drop(key)
 		s.scratch = appendKey(s.scratch[:0], spaceData, key)
 		return b.Delete(s.scratch, nil)
 	})
@@ -166,7 +175,8 @@ func (s *Store) GetOffset(def int64) (int64, error) {
 }
 
 // SetOffset remembers the changelog offset up to which the values are stored. It
-// reaches the disk with the next Set or Delete, with MarkRecovered or with Close.
+// reaches the disk with the next Set or Delete, with MarkRecovered or with Close; of a
+// database that is being filled perhaps only with one of the latter.
 func (s *Store) SetOffset(offset int64) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -182,33 +192,50 @@ func (s *Store) SetOffset(offset int64) error {
 	return nil
 }
 
-// MarkRecovered writes the offset that recovery has reached. There is no other
-// configuration to switch to: recovery and normal work write alike.
+// MarkRecovered writes what recovery has held back, and the offset that it has reached.
 //
 // Goka calls it once per session and partition, before the first callback, also
 // when there was nothing to recover (PartitionTable.markRecovered). It calls it as
 // well when the session ends in the middle of a recovery, and closes the store then.
 func (s *Store) MarkRecovered() error {
-	if err := s.write(func(*pebble.Batch) error { return nil }); err != nil {
-		return err
-	}
-	s.recovered.Store(true)
-	if !s.filling.Swap(false) {
-		return nil
-	}
-	return s.mergeNow()
-}
-
-// mergeNow has the database look whether there is something to merge: it does after a flush.
-func (s *Store) mergeNow() error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.closed {
 		return ErrClosed
 	}
+	s.writeMu.Lock()
+	defer s.writeMu.Unlock()
+	if err := s.syncRows(); err != nil {
+		return err
+	}
+	s.recovered.Store(true)
+	if !s.endFilling() {
+		return nil
+	}
+	// The database looks whether there is something to merge after a flush.
 	_, err := s.db.AsyncFlush()
 	return err
 }
+
+// endFilling tells whether the database was being filled until now.
+func (s *Store) endFilling() bool {
+	was := s.filling.Swap(false)
+	if was {
+		s.held.budget.filling.Add(-1)
+	}
+	return was
+}
+
+// syncRows writes the rows that are held, and the offset. Under writeMu.
+func (s *Store) syncRows() error {
+	if err := s.spillLocked(); err != nil {
+		return err
+	}
+	return s.writeLocked(nothing)
+}
+
+// nothing to put into a batch but what writeLocked adds.
+func nothing(*pebble.Batch) error { return nil }
 
 // write commits what fill puts into a batch, together with the offset and the
 // count. fill runs under writeMu.
@@ -238,12 +265,16 @@ func (s *Store) writeLocked(fill func(b *pebble.Batch) error) error {
 	}
 	if err != nil {
 		s.waiting.Store(before)
+		return err
 	}
-	return err
+	if s.held.writes++; s.held.full() {
+		return s.spillLocked()
+	}
+	return nil
 }
 
 // putMeta adds the count, if the index has changed it, and the offset. The offset
-// was set before this batch, so the values up to it come before it.
+// was set before this batch, so the values up to it come before it, unless some are held.
 func (s *Store) putMeta(b *pebble.Batch, before int64) error {
 	if count := s.waiting.Load(); count != before {
 		if err := b.Set(metaCount, binary.BigEndian.AppendUint64(nil, uint64(count)), nil); err != nil {
@@ -252,10 +283,10 @@ func (s *Store) putMeta(b *pebble.Batch, before int64) error {
 	}
 	s.offsetMu.Lock()
 	defer s.offsetMu.Unlock()
-	if !s.offsetDirty {
+	if !s.offsetDirty || len(s.held.rows) > 0 {
 		return nil
 	}
-	s.offsetDirty = false
+	s.offsetDirty, s.held.writes = false, 0
 	return b.Set(metaOffset, binary.BigEndian.AppendUint64(nil, uint64(s.offset)), nil)
 }
 
@@ -307,6 +338,8 @@ func (s *Store) close() error {
 	s.writeMu.Lock()
 	defer s.writeMu.Unlock()
 	err := s.sync()
+	s.held.clear()
+	s.endFilling()
 	if dbErr := s.closeDB(); err == nil {
 		err = dbErr
 	}
@@ -326,7 +359,7 @@ func (s *Store) abortIterators() {
 
 // sync writes the offset and brings everything written so far to the disk.
 func (s *Store) sync() error {
-	if err := s.writeLocked(func(*pebble.Batch) error { return nil }); err != nil {
+	if err := s.syncRows(); err != nil {
 		return err
 	}
 	return s.flush()
@@ -352,7 +385,7 @@ func (s *Store) closeDB() error {
 // Sizes of a store, for metrics.
 type Sizes struct {
 	DiskBytes           uint64 // all files of the database
-	MemTableBytes       uint64 // memory of memtables, those that wait for a flush included
+	MemTableBytes       uint64 // memory of memtables, those that wait for a flush and held rows included
 	CompactionDebtBytes uint64 // estimate of what is still to be compacted
 	ReadAmplification   int    // sorted runs that a read may have to look at
 }
