@@ -27,4 +27,7 @@ func TestFetchSizes(t *testing.T) {
 	if group.Consumer.Fetch.Default != groupFetchBytes || table.Consumer.Fetch.Default != tableFetchBytes {
 		t.Errorf("a group asks for %d bytes, a table for %d; want %d and %d", group.Consumer.Fetch.Default, table.Consumer.Fetch.Default, groupFetchBytes, tableFetchBytes)
 	}
+	if group.ChannelBufferSize != channelBuffer || table.ChannelBufferSize != tableBuffer {
+		t.Errorf("of a group %d records are unpacked ahead, of a table %d; want %d and %d", group.ChannelBufferSize, table.ChannelBufferSize, channelBuffer, tableBuffer)
+	}
 }

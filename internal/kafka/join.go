@@ -37,7 +37,7 @@ func (c Cluster) NewConsumerGroup(name string, o ConsumerOptions) (sarama.Consum
 	if err != nil {
 		return nil, err
 	}
-	cfg.Consumer.Fetch.Default = groupFetchBytes
+	cfg.Consumer.Fetch.Default, cfg.ChannelBufferSize = groupFetchBytes, channelBuffer
 	client, err := sarama.NewConsumerGroup(c.Brokers, name, cfg)
 	if err != nil {
 		return nil, err

@@ -51,9 +51,13 @@ const (
 	groupFetchBytes = 256 << 10
 	tableFetchBytes = 1 << 20
 
+	// sarama asks for more only when all of an answer is in the channels of its partitions, and unpacks an answer for all of
+	// them in one goroutine. So that a table's partitions work meanwhile, most of an answer has to fit.
+	tableBuffer = 4096
+
 	flushBytes        = 64 << 10
 	channelBuffer     = 256
-	maxChannelBuffer  = 1024
+	maxChannelBuffer  = tableBuffer
 	commitInterval    = time.Second
 	maxCommitInterval = 5 * time.Second
 )
@@ -144,6 +148,7 @@ func (c Cluster) ConsumerConfig(o ConsumerOptions) (*sarama.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	cfg.ChannelBufferSize = tableBuffer
 	cfg.Net.ReadTimeout = o.RebalanceTimeout + readTimeoutMargin
 	cfg.Consumer.Group.Session.Timeout = o.SessionTimeout
 	cfg.Consumer.Group.Heartbeat.Interval = heartbeatOf(o.SessionTimeout)
