@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -42,6 +43,7 @@ type place struct {
 	prefix string // of its slim topics
 	legacy string // before the names of its legacy topics; "": those that all drain
 	dir    string // of an instance
+	target string // address of the target cluster; "": the broker's own
 	known  int    // rows that are in its state before it begins
 }
 
@@ -88,7 +90,7 @@ var contestants = []contestant{
 		command: func(b *bench, p *place) []string { return append(runBridge(b, p), "--target-compression=zstd") },
 	},
 	{
-		name: beforeName, about: "another build of vibe-bridge, for what a change has brought (only with -before)", whole: true,
+		name: beforeName, about: "another build of vibe-bridge, for what a change has brought (only with -before)", whole: true, loaded: true, members: 1, changelogs: "-table", tells: true,
 		command: func(b *bench, p *place) []string { return append([]string{b.before}, runBridge(b, p)[1:]...) },
 	},
 	{
@@ -231,6 +233,7 @@ func (b *bench) configure(p *place, more string) error {
 	text := fmt.Sprintf(`name: %s
 source: {brokers: [%q]}
 target: {brokers: [%q]}
+state: {brokers: [%q]}
 topics: {partners: %s, events: %s, orders: %s, refunds: %s}
 slim: {prefix: %q, partitions: 1}
 partitions: %d
@@ -240,7 +243,7 @@ session_timeout: %s
 directory_file: %q
 state_dir: %q
 http: {listen: "127.0.0.1:0"}
-`, p.name, b.addr, b.addr, p.reads(season.TopicPartners), p.reads(season.TopicEvents), p.reads(season.TopicOrders), p.reads(season.TopicRefunds),
+`, p.name, b.addr, cmp.Or(p.target, b.addr), b.addr, p.reads(season.TopicPartners), p.reads(season.TopicEvents), p.reads(season.TopicOrders), p.reads(season.TopicRefunds),
 		p.prefix, b.partitions, sessionTimeout, b.directory(), p.state())
 	text += more
 	return os.WriteFile(p.config(), []byte(text), 0o600)

@@ -2,13 +2,14 @@
 // Kafka of its own. It is what `make bench` and `make bench-quick` run.
 //
 //	benchrun [-orders 1000000] [-rounds 3] [-contestants franz,sarama,bridge,bridge-encrypted,kafka-streams,kafka-streams-eos,benthos-stateless] [-seed 1] [-partitions 4]
-//	         [-measure drain,recovery,latency,handover,flat] [-known 1000,10000000] [-load 2000] [-warmup 15s] [-for 60s] [-limit 12h] [-dir build/bench]
-//	         [-before another/vibe-bridge]
+//	         [-measure drain,recovery,parts,latency,handover,flat] [-known 1000,10000000] [-load 2000] [-warmup 15s] [-for 60s] [-limit 12h] [-dir build/bench]
+//	         [-before another/vibe-bridge] [-guard bench/guard.json]
 //
 //	load the season ──▶ round 0: each contestant drains it once (thrown away) ──▶ round 1 … ──▶ medians, ratios, goals, plots
 //
 //	drain     the season, from the start of the process until 999 of 1000 slim records are out
 //	recovery  after the drain, on its topics: a new instance without local state, until it works
+//	parts     new topics; intake alone, then the gate alone (only the bridge)
 //	latency   new topics; partners and events first, then orders at a fixed pace (-load)
 //	flat      the drain again, with rows of -known other orders in the table (only the bridge, and only if it is named)
 //	handover  new topics, two instances, a light load; one is killed: how long an order waits at most
@@ -18,6 +19,7 @@
 // Each contestant starts with new topics, groups and state. What does the whole job is verified after each measurement, and
 // one that is not clean fails the run. With -before, -contestants bridge-before,bridge tells what a change has brought: from
 // one run to another the machine is a tenth faster or slower, in one run it is the same for both. Figures of one run may be compared with one another, and with nothing else.
+// With -guard the run fails when the bridge is worse, in terms of others of the run, than the file allows.
 // Everything listens on loopback and ends with the program. results.json, results.md, rate.svg and latency.svg are left in the
 // folder. Exit codes: 0 measured, 1 failed, 2 wrong usage.
 package main
@@ -42,6 +44,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/ticketscloud/vibe-bridge/bench/valve"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/localkafka"
 )
 
@@ -55,6 +58,7 @@ type config struct {
 	limit                      time.Duration
 	dir, root                  string
 	before                     string // program of bridge-before; "": it is not measured
+	guards                     []guard
 }
 
 func main() {
@@ -94,6 +98,7 @@ func configOf(args []string, stderr io.Writer) (config, error) {
 	flags.DurationVar(&c.counted, "for", time.Minute, "how long the latency counts")
 	flags.DurationVar(&c.limit, "limit", 12*time.Hour, "for everything")
 	flags.StringVar(&c.before, "before", "", "program of another build of vibe-bridge, measured as "+beforeName)
+	guards := flags.String("guard", "", "file of the least and the most that ratios may be")
 	flags.StringVar(&c.dir, "dir", "", "for everything that is written, removed at the start (default build/bench in the checkout)")
 	if err := flags.Parse(args); err != nil {
 		return c, errors.New("see -help")
@@ -130,6 +135,12 @@ func configOf(args []string, stderr io.Writer) (config, error) {
 	case c.partitions < 2 && c.measures(handoverName):
 		return c, errors.New("-measure handover: want 2 -partitions or more, for two instances")
 	}
+	if *guards != "" {
+		var err error
+		if c.guards, err = readGuards(*guards, c.contestants); err != nil {
+			return c, fmt.Errorf("-guard: %w", err)
+		}
+	}
 	root, err := localkafka.Root(".")
 	if err != nil {
 		return c, err
@@ -150,15 +161,16 @@ func configOf(args []string, stderr io.Writer) (config, error) {
 const (
 	drainName    = "drain"
 	recoveryName = "recovery"
+	partsName    = "parts"
 	latencyName  = "latency"
 	flatName     = "flat"
 	handoverName = "handover"
 )
 
-var measurements = []string{drainName, recoveryName, latencyName, handoverName, flatName}
+var measurements = []string{drainName, recoveryName, partsName, latencyName, handoverName, flatName}
 
 // usual is what is measured if nothing is named.
-var usual = []string{drainName, recoveryName, latencyName, handoverName}
+var usual = []string{drainName, recoveryName, partsName, latencyName, handoverName}
 
 func (c config) measures(name string) bool { return slices.Contains(c.measured, name) }
 
@@ -174,6 +186,9 @@ func (c config) soldOrders() (n int) {
 	if c.measures(handoverName) {
 		n = max(n, c.knows()+lightOrders)
 	}
+	if c.measures(partsName) {
+		n = max(n, c.partly())
+	}
 	return n
 }
 
@@ -184,6 +199,7 @@ type bench struct {
 	addr   string
 	kafka  localkafka.Instance
 	admin  *kadm.Client
+	valve  *valve.Valve // before the broker, for parts; nil: not measured
 	shape  shape
 	loaded int64  // legacy records
 	bytes  int64  // of their values
@@ -218,12 +234,25 @@ func measure(ctx context.Context, c config, out io.Writer) (err error) {
 		}
 	}
 	b.kafka = localkafka.Instance{Dir: filepath.Join(c.dir, "kafka")}
-	addrs, err := b.kafka.Start(ctx, c.root, localkafka.Options{Bound: true})
+	options := localkafka.Options{Bound: true}
+	if c.measures(partsName) {
+		if b.valve, err = valve.New(); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, b.valve.Close()) }()
+		options.Advertised = []string{b.valve.Address()}
+	}
+	addrs, err := b.kafka.Start(ctx, c.root, options)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.kafka.Stop(15*time.Second)) }()
 	b.addr = addrs[0]
+	if b.valve != nil {
+		if err := b.lead(); err != nil {
+			return err
+		}
+	}
 	client, err := kgo.NewClient(kgo.SeedBrokers(b.addr))
 	if err != nil {
 		return err
@@ -244,7 +273,10 @@ func measure(ctx context.Context, c config, out io.Writer) (err error) {
 			}
 		}
 	}
-	return r.write(c.dir, c.contestants, out)
+	if err := r.write(c.dir, c.contestants, out); err != nil {
+		return err
+	}
+	return r.check(c.guards)
 }
 
 // turn has a contestant measured in a round, of which the first does not count.
@@ -278,6 +310,14 @@ func (b *bench) turn(ctx context.Context, c contestant, n int, r *results) error
 			b.say("%s, round %d: %s", c.name, n, f)
 			r.Flat = append(r.Flat, f)
 		}
+	}
+	if b.measures(partsName) && c.name == "bridge" {
+		f, err := b.parts(ctx, c, n)
+		if err != nil {
+			return err
+		}
+		b.say("%s, round %d: %s", c.name, n, f)
+		r.Parts = append(r.Parts, f)
 	}
 	if b.measures(latencyName) {
 		f, err := b.latency(ctx, c, n)

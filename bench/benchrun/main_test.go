@@ -36,6 +36,9 @@ func TestConfigOf(t *testing.T) {
 	if c.load = 10; c.soldOrders() != 500+lightOrders {
 		t.Errorf("%d orders are made up for the hand-over, want %d", c.soldOrders(), 500+lightOrders)
 	}
+	if c, err := configOf([]string{"-measure", "parts"}, io.Discard); err != nil || c.soldOrders() != partsOrders {
+		t.Errorf("%d orders are made up for the parts, want %d; %v", c.soldOrders(), partsOrders, err)
+	}
 }
 
 func TestSpread(t *testing.T) {
@@ -156,8 +159,9 @@ func TestPlaceOwns(t *testing.T) {
 
 // All contestants take an instance for gone after the same time, and read the legacy topics of their place.
 func TestInstances(t *testing.T) {
-	b := &bench{config: config{dir: t.TempDir(), partitions: 4}}
+	b := &bench{config: config{dir: t.TempDir(), partitions: 4}, addr: "127.0.0.1:2"}
 	for _, p := range b.both("x") {
+		p.target = "127.0.0.1:9"
 		if err := b.configure(p, noSource); err != nil {
 			t.Fatal(err)
 		}
@@ -165,7 +169,7 @@ func TestInstances(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{"name: x\n", "session_timeout: 15s\n", "orders: legacy-x-orders_done,", "state_dir: \"" + p.state() + "\"\n", noSource} {
+		for _, want := range []string{"name: x\n", "session_timeout: 15s\n", "target: {brokers: [\"127.0.0.1:9\"]}\nstate: {brokers: [\"127.0.0.1:2\"]}\n", "orders: legacy-x-orders_done,", "state_dir: \"" + p.state() + "\"\n", noSource} {
 			if !strings.Contains(string(text), want) {
 				t.Errorf("%s has no %q:\n%s", p.config(), want, text)
 			}

@@ -22,6 +22,7 @@ type results struct {
 	Slim       shape              `json:"shape"`
 	Rounds     []*figures         `json:"rounds"`
 	Recovery   []*recoveryFigures `json:"recovery,omitempty"`
+	Parts      []*partsFigures    `json:"parts,omitempty"`
 	Latency    []*latencyFigures  `json:"latency,omitempty"`
 	Handover   []*handoverFigures `json:"handover,omitempty"`
 	Flat       []*flatFigures     `json:"flat,omitempty"`
@@ -91,7 +92,7 @@ func (r *results) write(dir string, names []string, w io.Writer) error {
 func (r *results) table(names []string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d orders, %d legacy records of %.0f bytes, %d partitions, %d processors, %s\n", r.Orders, r.Records, float64(r.Bytes)/float64(r.Records), r.Partitions, r.CPUs, r.Go)
-	for _, part := range []func([]string) string{r.drainTable, r.latencyTable, r.recoveryTable, r.handoverTable, r.flatTable, r.goalTable} {
+	for _, part := range []func([]string) string{r.drainTable, r.partsTable, r.latencyTable, r.recoveryTable, r.handoverTable, r.flatTable, r.goalTable} {
 		if text := part(names); text != "" {
 			b.WriteString("\n" + text)
 		}

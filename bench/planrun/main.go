@@ -39,6 +39,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/ticketscloud/vibe-bridge/bench/valve"
 	"github.com/ticketscloud/vibe-bridge/internal/capacity"
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/localkafka"
 )
@@ -138,8 +139,8 @@ func configOf(args []string, stderr io.Writer) (config, error) {
 type bench struct {
 	config
 	out    io.Writer
-	addr   string // of the broker
-	valve  *valve // before the same broker
+	addr   string       // of the broker
+	valve  *valve.Valve // before the same broker
 	kafka  localkafka.Instance
 	client *kgo.Client
 	admin  *kadm.Client
@@ -204,13 +205,13 @@ func medianOf(all []capacity.Size) capacity.Size {
 }
 
 func (b *bench) startKafka(ctx context.Context) (err error) {
-	if b.valve, err = openValve(); err != nil {
+	if b.valve, err = valve.New(); err != nil {
 		return err
 	}
 	b.kafka = localkafka.Instance{Dir: filepath.Join(b.dir, "kafka")}
-	addrs, err := b.kafka.Start(ctx, b.root, localkafka.Options{Bound: true, Advertised: []string{b.valve.address()}})
+	addrs, err := b.kafka.Start(ctx, b.root, localkafka.Options{Bound: true, Advertised: []string{b.valve.Address()}})
 	if err != nil {
-		return errors.Join(err, b.valve.close())
+		return errors.Join(err, b.valve.Close())
 	}
 	b.addr = addrs[0]
 	if b.client, err = kgo.NewClient(kgo.SeedBrokers(b.addr)); err != nil {
@@ -221,7 +222,7 @@ func (b *bench) startKafka(ctx context.Context) (err error) {
 	if err != nil || len(listeners["PROXIED"]) != 1 {
 		return errors.Join(fmt.Errorf("find the broker's other listener: %w", err), b.stopKafka())
 	}
-	b.valve.leadTo(listeners["PROXIED"][0])
+	b.valve.LeadTo(listeners["PROXIED"][0])
 	return nil
 }
 
@@ -229,7 +230,7 @@ func (b *bench) stopKafka() error {
 	if b.client != nil {
 		b.client.Close()
 	}
-	return errors.Join(b.valve.close(), b.kafka.Stop(15*time.Second))
+	return errors.Join(b.valve.Close(), b.kafka.Stop(15*time.Second))
 }
 
 // conclude fits, predicts, writes the file and tells.
