@@ -202,6 +202,9 @@ func TestHeldRowsOfAFailedStore(t *testing.T) {
 	}
 	wantError(t, s.Scan("", "", 9, func(string, []byte) bool { return true }), ErrFailed)
 	wantError(t, s.MarkRecovered(), ErrFailed)
+	if got := stored(t, s, "a"); got != "pa1" {
+		t.Errorf("the failed database has taken %s", got)
+	}
 	wantError(t, s.Close(), ErrFailed)
 	if held, filling := r.shared.held.bytes.Load(), r.shared.held.filling.Load(); held != 0 || filling != 0 {
 		t.Errorf("the closed store holds %d bytes, and %d are filled", held, filling)
