@@ -311,7 +311,7 @@ func (b *bench) turn(ctx context.Context, c contestant, n int, r *results) error
 			r.Flat = append(r.Flat, f)
 		}
 	}
-	if b.measures(partsName) && c.name == "bridge" {
+	if b.measures(partsName) && c.tells {
 		f, err := b.parts(ctx, c, n)
 		if err != nil {
 			return err

@@ -75,7 +75,7 @@ func (s *stage) measureParts(ctx context.Context, f *partsFigures) error {
 		return err
 	}
 	s.b.valve.Open()
-	seen, err := s.sampled(ctx)
+	seen, err := s.sampled(ctx, f.Orders)
 	if err != nil {
 		return err
 	}
@@ -104,8 +104,7 @@ func (s *stage) taken(ctx context.Context) error {
 }
 
 // sampled looks until all orders have come out.
-func (s *stage) sampled(ctx context.Context) (seen []steady.Sample, err error) {
-	all := len(s.flow.passages(0))
+func (s *stage) sampled(ctx context.Context, all int) (seen []steady.Sample, err error) {
 	look := func(now time.Time) bool {
 		u, failed := s.used()
 		if failed != nil {

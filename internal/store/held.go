@@ -25,14 +25,14 @@ const spillBytes = 256 << 10
 //
 // While rows are held, no offset is written: what is read from it on after a crash has them all.
 type heldRows struct {
-	budget *heldBytes
+	budget *heldTotal
 	rows   map[string][]byte
 	bytes  int64
 	writes int // since the last offset
 }
 
-// heldBytes is what the stores of a registry hold together.
-type heldBytes struct {
+// heldTotal is what the stores of a registry hold together.
+type heldTotal struct {
 	limit   int64
 	bytes   atomic.Int64
 	filling atomic.Int64 // stores that are being filled
@@ -69,8 +69,8 @@ func (h *heldRows) count(bytes int64) {
 // full tells whether this store has to write what it holds: it has for long, or all together hold too much, and it has its
 // share of that.
 func (h *heldRows) full() bool {
-	return h.writes > heldWrites && len(h.rows) > 0 ||
-		h.budget.bytes.Load() > h.budget.limit && h.bytes*max(h.budget.filling.Load(), 1) >= h.budget.limit
+	return len(h.rows) > 0 && (h.writes > heldWrites ||
+		h.budget.bytes.Load() > h.budget.limit && h.bytes*max(h.budget.filling.Load(), 1) >= h.budget.limit)
 }
 
 func (h *heldRows) clear() {
@@ -101,6 +101,16 @@ func (s *Store) heldRow(key string) []byte {
 	return append([]byte{}, value...)
 }
 
+// heldBytes is the memory of the rows that are held.
+func (s *Store) heldBytes() uint64 {
+	if !s.filling.Load() {
+		return 0
+	}
+	s.writeMu.Lock()
+	defer s.writeMu.Unlock()
+	return uint64(s.held.bytes)
+}
+
 // spill writes the rows that are held. The caller holds mu.
 func (s *Store) spill() error {
 	if !s.filling.Load() {
@@ -108,14 +118,14 @@ func (s *Store) spill() error {
 	}
 	s.writeMu.Lock()
 	defer s.writeMu.Unlock()
-	return s.spillLocked()
-}
-
-// spillLocked writes the rows that are held, and then the offset. Under writeMu.
-func (s *Store) spillLocked() error {
 	if len(s.held.rows) == 0 {
 		return nil
 	}
+	return s.syncRows()
+}
+
+// syncRows writes the rows that are held, and then the offset. Under writeMu.
+func (s *Store) syncRows() error {
 	if err := s.failed(); err != nil {
 		return err
 	}

@@ -114,7 +114,7 @@ type shared struct {
 	cache  *pebble.Cache
 	files  *pebble.FileCache
 	learns chan struct{} // holds the one that reads its keys
-	held   *heldBytes
+	held   *heldTotal
 }
 
 // NewRegistry checks the options and creates the parent directory, mode 0700.
@@ -132,7 +132,7 @@ func NewRegistry(opts Options) (*Registry, error) {
 			cache:  pebble.NewCache(opts.CacheBytes),
 			files:  pebble.NewFileCache(runtime.GOMAXPROCS(0), opts.MaxOpenFiles),
 			learns: make(chan struct{}, 1),
-			held:   &heldBytes{limit: heldBudget},
+			held:   &heldTotal{limit: heldBudget},
 		},
 		stores: make(map[partitionKey]*Store),
 	}, nil

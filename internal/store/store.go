@@ -226,14 +226,6 @@ func (s *Store) endFilling() bool {
 	return was
 }
 
-// syncRows writes the rows that are held, and the offset. Under writeMu.
-func (s *Store) syncRows() error {
-	if err := s.spillLocked(); err != nil {
-		return err
-	}
-	return s.writeLocked(nothing)
-}
-
 // nothing to put into a batch but what writeLocked adds.
 func nothing(*pebble.Batch) error { return nil }
 
@@ -268,7 +260,7 @@ func (s *Store) writeLocked(fill func(b *pebble.Batch) error) error {
 		return err
 	}
 	if s.held.writes++; s.held.full() {
-		return s.spillLocked()
+		return s.syncRows()
 	}
 	return nil
 }
@@ -400,7 +392,7 @@ func (s *Store) Sizes() Sizes {
 	m := s.db.Metrics()
 	return Sizes{
 		DiskBytes:           m.DiskSpaceUsage(),
-		MemTableBytes:       m.MemTable.Size,
+		MemTableBytes:       m.MemTable.Size + s.heldBytes(),
 		CompactionDebtBytes: m.Compact.EstimatedDebt,
 		ReadAmplification:   m.ReadAmp(),
 	}
