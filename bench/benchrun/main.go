@@ -199,7 +199,7 @@ type bench struct {
 	addr   string
 	kafka  localkafka.Instance
 	admin  *kadm.Client
-	valve  *valve.Valve // before the broker, for parts; nil: not measured
+	valve  *valve.Valve // before the broker, for parts
 	shape  shape
 	loaded int64  // legacy records
 	bytes  int64  // of their values
@@ -234,25 +234,10 @@ func measure(ctx context.Context, c config, out io.Writer) (err error) {
 		}
 	}
 	b.kafka = localkafka.Instance{Dir: filepath.Join(c.dir, "kafka")}
-	options := localkafka.Options{Bound: true}
-	if c.measures(partsName) {
-		if b.valve, err = valve.New(); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, b.valve.Close()) }()
-		options.Advertised = []string{b.valve.Address()}
-	}
-	addrs, err := b.kafka.Start(ctx, c.root, options)
-	if err != nil {
+	if b.valve, b.addr, err = valve.Start(ctx, b.kafka, c.root); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.kafka.Stop(15*time.Second)) }()
-	b.addr = addrs[0]
-	if b.valve != nil {
-		if err := b.lead(); err != nil {
-			return err
-		}
-	}
+	defer func() { err = errors.Join(err, b.valve.Close(), b.kafka.Stop(valve.StopLimit)) }()
 	client, err := kgo.NewClient(kgo.SeedBrokers(b.addr))
 	if err != nil {
 		return err

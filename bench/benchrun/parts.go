@@ -121,16 +121,6 @@ func (s *stage) sampled(ctx context.Context, all int) (seen []steady.Sample, err
 	return seen, errors.Join(wait(ctx, "all orders to come out", look), err)
 }
 
-// lead has the valve lead to the broker.
-func (b *bench) lead() error {
-	listeners, err := b.kafka.Listeners()
-	if err != nil || len(listeners["PROXIED"]) != 1 {
-		return fmt.Errorf("find the broker's other listener: %w", err)
-	}
-	b.valve.LeadTo(listeners["PROXIED"][0])
-	return nil
-}
-
 func (r *results) partsTable(names []string) string {
 	if len(r.Parts) == 0 {
 		return ""

@@ -205,24 +205,14 @@ func medianOf(all []capacity.Size) capacity.Size {
 }
 
 func (b *bench) startKafka(ctx context.Context) (err error) {
-	if b.valve, err = valve.New(); err != nil {
+	b.kafka = localkafka.Instance{Dir: filepath.Join(b.dir, "kafka")}
+	if b.valve, b.addr, err = valve.Start(ctx, b.kafka, b.root); err != nil {
 		return err
 	}
-	b.kafka = localkafka.Instance{Dir: filepath.Join(b.dir, "kafka")}
-	addrs, err := b.kafka.Start(ctx, b.root, localkafka.Options{Bound: true, Advertised: []string{b.valve.Address()}})
-	if err != nil {
-		return errors.Join(err, b.valve.Close())
-	}
-	b.addr = addrs[0]
 	if b.client, err = kgo.NewClient(kgo.SeedBrokers(b.addr)); err != nil {
 		return errors.Join(err, b.stopKafka())
 	}
 	b.admin = kadm.NewClient(b.client)
-	listeners, err := b.kafka.Listeners()
-	if err != nil || len(listeners["PROXIED"]) != 1 {
-		return errors.Join(fmt.Errorf("find the broker's other listener: %w", err), b.stopKafka())
-	}
-	b.valve.LeadTo(listeners["PROXIED"][0])
 	return nil
 }
 
@@ -230,7 +220,7 @@ func (b *bench) stopKafka() error {
 	if b.client != nil {
 		b.client.Close()
 	}
-	return errors.Join(b.valve.Close(), b.kafka.Stop(15*time.Second))
+	return errors.Join(b.valve.Close(), b.kafka.Stop(valve.StopLimit))
 }
 
 // conclude fits, predicts, writes the file and tells.

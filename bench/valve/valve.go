@@ -2,8 +2,14 @@
 package valve
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"net"
 	"sync"
+	"time"
+
+	"github.com/ticketscloud/vibe-bridge/internal/kafka/localkafka"
 )
 
 // Valve is a way to a broker on which, while it is shut, nothing passes. Connections stay.
@@ -17,6 +23,27 @@ type Valve struct {
 	isOpen bool
 	closed bool
 	conns  map[net.Conn]struct{}
+}
+
+// StopLimit is how long a broker may take to end.
+const StopLimit = 15 * time.Second
+
+// Start starts a broker that ends with this process, with a valve before a second way to it. It gives the address of the
+// first one.
+func Start(ctx context.Context, broker localkafka.Instance, root string) (v *Valve, address string, err error) {
+	if v, err = New(); err != nil {
+		return nil, "", err
+	}
+	addresses, err := broker.Start(ctx, root, localkafka.Options{Bound: true, Advertised: []string{v.Address()}})
+	if err != nil {
+		return nil, "", errors.Join(err, v.Close())
+	}
+	listeners, err := broker.Listeners()
+	if err != nil || len(listeners["PROXIED"]) != 1 {
+		return nil, "", errors.Join(fmt.Errorf("find the broker's other listener: %w", err), v.Close(), broker.Stop(StopLimit))
+	}
+	v.LeadTo(listeners["PROXIED"][0])
+	return v, addresses[0], nil
 }
 
 // New listens on loopback, and is open. Nothing is led anywhere before LeadTo.
