@@ -14,39 +14,68 @@ import (
 // runs any more, and returns what there is then. step, if not nil, is called
 // about five times a second.
 func WaitDrained(ctx context.Context, admins kafka.Admins, cfg Config, step func(Lag) error) (*Report, error) {
+	d := drain{
+		lag: func() (Lag, error) {
+			lag, err := ReadLag(admins, cfg.Topics)
+			if err == nil && step != nil {
+				err = step(lag)
+			}
+			return lag, err
+		},
+		over:   func(lag Lag) (bool, error) { return isOver(ctx, admins[kafka.SourceCluster], cfg, lag) },
+		report: func() (*Report, error) { return ReadReport(ctx, admins, cfg.State, cfg.Topics) },
+	}
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
-	last := Lag{Ends: -1}
 	for {
-		now, err := ReadLag(admins, cfg.Topics)
-		if err != nil {
-			return nil, err
+		if r, err := d.look(); r != nil || err != nil {
+			return r, err
 		}
-		if step != nil {
-			if err := step(now); err != nil {
-				return nil, err
-			}
-		}
-		// Twice nothing to do and nothing new in between: nothing is on its way.
-		over := false
-		if now == last {
-			if over, err = isOver(ctx, admins[kafka.SourceCluster], cfg, now); err != nil {
-				return nil, err
-			}
-		}
-		if over {
-			report, err := ReadReport(ctx, admins, cfg.State, cfg.Topics)
-			if err != nil || report.Holds == 0 {
-				return report, err
-			}
-		}
-		last = now
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-tick.C:
 		}
 	}
+}
+
+// drain is what is read of a deployment to learn that it is drained.
+type drain struct {
+	lag    func() (Lag, error)
+	over   func(Lag) (bool, error)
+	report func() (*Report, error)
+	last   *Lag // of the look before
+}
+
+// look gives the report once it is the last one.
+//
+// Twice nothing to do and nothing new in between: nothing is on its way but what time
+// brings, the end of a hold. A report without holds may have been read right behind such
+// an end, while what waited for it is still being sent. So nothing new may come until
+// after the report either.
+func (d *drain) look() (*Report, error) {
+	now, err := d.lag()
+	if err != nil {
+		return nil, err
+	}
+	quiet := d.last != nil && *d.last == now
+	d.last = &now
+	if !quiet {
+		return nil, nil
+	}
+	if over, err := d.over(now); err != nil || !over {
+		return nil, err
+	}
+	report, err := d.report()
+	if err != nil || report.Holds != 0 {
+		return nil, err
+	}
+	after, err := d.lag()
+	if err != nil || after != now {
+		d.last = &after
+		return nil, err
+	}
+	return report, nil
 }
 
 // mostMarkers bounds what is read again to learn that it holds no records.
