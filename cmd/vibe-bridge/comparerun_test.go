@@ -75,9 +75,10 @@ func TestCompareRun(t *testing.T) {
 			t.Errorf("%s: %d, %s", answer, code, text)
 		}
 	}
-	if code, body := get(t, "http://"+b.reportAddress()+"/readyz"); code != 200 {
-		t.Errorf("readyz: %d, %s", code, body)
-	}
+	kafkatest.Eventually(t, "every group to have joined without the instance that was killed", func() bool {
+		code, _ := get(t, "http://"+b.reportAddress()+"/readyz")
+		return code == 200
+	})
 	d.looks(string(order.Key))
 
 	d.slim("orders", string(order.Key), string(order.Value))
