@@ -88,11 +88,11 @@ func (s *clientSum) add(r metrics.Registry) {
 	if n, ok := r.Get("requests-in-flight").(metrics.Counter); ok {
 		s.open += n.Count()
 	}
-	if h, ok := r.Get("request-latency-in-ms").(metrics.Histogram); ok {
+	if h, ok := r.Get(kafka.LatencyFigure).(metrics.Histogram); ok {
 		s.latency = max(s.latency, h.Percentile(p99))
 	}
 	r.Each(func(name string, figure any) { // throttling is known by broker only
-		if h, ok := figure.(metrics.Histogram); ok && strings.HasPrefix(name, "throttle-time-in-ms-for-broker-") {
+		if h, ok := figure.(metrics.Histogram); ok && strings.HasPrefix(name, kafka.ThrottleFigure) {
 			s.throttle = max(s.throttle, h.Percentile(p99))
 		}
 	})

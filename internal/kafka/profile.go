@@ -197,7 +197,8 @@ func (c Cluster) baseConfig(o ClientOptions) (*sarama.Config, error) {
 		}
 		o.Version = v
 	}
-	cfg := sarama.NewConfig() // makes a metric registry of its own
+	cfg := sarama.NewConfig()
+	cfg.MetricRegistry = newFigures()
 	if err := c.setNet(cfg, o); err != nil {
 		return nil, err
 	}
