@@ -201,10 +201,14 @@ func (r *Rules) gateEvent(env *Env, key string, row *statepb.Row, in proto.Messa
 	var effects Effects
 	switch in := in.(type) {
 	case *statepb.Input:
-		if in.GetEvent() == nil {
+		switch {
+		case in.GetEvent() != nil:
+			effects = r.EventRecord(env, key, st, in)
+		case repeatsWellFormed(in.GetRepeats()):
+			effects = r.EventRepeats(env, key, st, in)
+		default:
 			return Effects{}, unexpected("an event", in)
 		}
-		effects = r.EventRecord(env, key, st, in)
 	case *statepb.Answer:
 		effects = r.EventAnswer(env, key, st, in)
 	case *statepb.Loop:

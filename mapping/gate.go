@@ -13,12 +13,7 @@ import (
 // EventRecord takes a legacy event.
 func (r *Rules) EventRecord(env *Env, key string, st *statepb.EventState, in *statepb.Input) Effects {
 	s := r.eventStep(env, key, st)
-	if s.accept(in) {
-		if s.keeps {
-			st.Kept = st.Facts
-		}
-		s.setEventFacts(st, in.GetEvent())
-	}
+	s.acceptEvent(st, in, in.GetEvent())
 	return s.decideEvent(st)
 }
 
@@ -93,9 +88,10 @@ func (s *step) rejectEvent(st *statepb.EventState) Effects {
 	switch s.reject(Events) {
 	case reverted:
 		s.setEventFacts(st, kept)
+		st.Replayed = st.KeptReplayed
 		return s.decideEvent(st)
 	case dropped:
-		st.Facts, st.Organizer = nil, nil
+		st.Facts, st.Organizer, st.Replayed = nil, nil, false
 		st.Asked = nil // the next facts need the organizer's again
 		s.endHold()
 		return s.out

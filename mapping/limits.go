@@ -16,7 +16,8 @@ package mapping
 //	Answer       K(event) + I(partner)           ≤ 3M
 //	Membership   O + K + id                      ≤ 2M    also its row
 //	Loop         K(parent) + K(after)            ≤ 2M    an organizer's after is O + K(event): 3M
-//	event row    K + 2I + O (asked) + I(partner) ≤ 5M    the facts, and those kept
+//	event row    K + 2I + O (asked) + I(partner) ≤ 5M    the facts, and those kept;
+//	                                        + M  ≤ 6M    and those of other partitions, see keepOther
 //	other rows   K + 2I                          ≤ 4M
 func (r *Rules) InternalBytes() int { return 6 * r.MaxRecordBytes }
 

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -50,8 +51,15 @@ func drawHistory(c chooser, s *sim, records int) {
 		topic := legacyTopic(stream, partition)
 		src := &statepb.Source{Partition: int32(partition), Offset: int64(len(s.logs[topic])), Time: int64(c.Intn("timestamp", 20))}
 		key, in := drawRecord(c, stream)
-		if s.quarantine != nil {
-			key = s.drawForQuarantine(stream, partition, key, in, src)
+		if before := s.logs[topic]; s.quarantine != nil && len(before) > 0 {
+			src.Time = max(src.Time, before[len(before)-1].body.(*statepb.Input).GetSource().GetTime())
+		}
+		again := s.gathers && stream == Events && c.Intn("again", 3) > 0
+		if again {
+			key, in = s.drawAgain(partition, key, in)
+		}
+		if s.quarantine != nil && !again {
+			key = s.drawForQuarantine(stream, key, in)
 		}
 		if n := in.GetNote(); n != nil && KindOf(key) == LedgerKind {
 			key = LedgerKey(stream, src.Partition)
@@ -59,6 +67,24 @@ func drawHistory(c chooser, s *sim, records int) {
 		in.Source = src
 		s.logs[topic] = append(s.logs[topic], simMessage{key: key, body: in})
 	}
+}
+
+// drawAgain gives the facts of an event as they were last, in this partition or in any; or as they
+// were before a record that intake rejects.
+func (s *sim) drawAgain(partition int, key string, in *statepb.Input) (string, *statepb.Input) {
+	if s.c.Intn("elsewhere", 4) == 0 {
+		partition = 1 - partition
+	}
+	passing := s.c.Intn("passing", 2) == 0
+	log := s.logs[legacyTopic(Events, partition)]
+	for _, m := range slices.Backward(log) {
+		before := m.body.(*statepb.Input)
+		if before.GetEvent() == nil || passing && s.quarantine.wouldReject(Events, before) {
+			continue
+		}
+		return m.key, &statepb.Input{Body: &statepb.Input_Event{Event: proto.CloneOf(before.GetEvent())}}
+	}
+	return key, in
 }
 
 func drawRecord(c chooser, stream Stream) (string, *statepb.Input) {

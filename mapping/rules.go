@@ -51,6 +51,8 @@ type bugs struct {
 	countReplays  bool // a record from quarantine is accounted for each time it is replayed
 	forgetReports bool // a replay takes for reported what it had reported before
 	replayWins    bool // a record from quarantine replaces a newer one
+	noOthers      bool // facts that repeats of another partition refer to are forgotten
+	anyFacts      bool // repeats are taken to repeat whatever is newest
 }
 
 // Validate reports what makes the rules unusable.

@@ -86,6 +86,9 @@ type sim struct {
 
 	quarantine *simLimits // nil: nothing is too large
 	sealing    *simKeys   // nil: personal texts rest as they are
+	gathers    bool       // intake keeps versions back that repeat one before
+	repeats    int        // records that were kept back
+	rashly     bool       // a planted fault: also those of which the one before is not acknowledged
 }
 
 // simGroup is one processor group with one partition.
@@ -115,6 +118,8 @@ type simGroup struct {
 	overruled  map[string]bool // keys whose newest changelog record is of an older generation
 	written    map[string]bool // keys that this session wrote
 
+	gatherers map[int]*Gatherer // per input topic, of the present session
+
 	zombies []*simZombie
 }
 
@@ -142,7 +147,7 @@ type simSlot struct{ pending int }
 type simSend struct {
 	topic int
 	m     simMessage
-	slot  *simSlot
+	slots []*simSlot // of what it was sent for; nil: the record being processed
 }
 
 var errSimAbort = errors.New("session over")
@@ -173,6 +178,7 @@ func (g *simGroup) start() {
 	}
 	g.initial, g.position = maps.Clone(g.committed), maps.Clone(g.committed)
 	g.slots, g.buffers = map[int][]*simSlot{}, map[int][]simSend{}
+	g.gatherers = map[int]*Gatherer{}
 	g.end = map[int]int64{}
 	for _, topic := range g.inputs {
 		g.end[topic] = int64(len(g.s.logs[topic]))
@@ -267,6 +273,7 @@ func (g *simGroup) write(key string, value []byte) {
 func (g *simGroup) restart() {
 	switch g.s.c.Intn("restart", 5) {
 	case 0: // in an orderly way
+		g.sendHeld()
 		g.flush()
 		for _, topic := range g.inputs {
 			g.commit(topic)
@@ -347,7 +354,9 @@ func (g *simGroup) arrive(topic int) {
 		delete(g.buffers, topic)
 	}
 	g.s.logs[topic] = append(g.s.logs[topic], send.m)
-	send.slot.pending--
+	for _, slot := range send.slots {
+		slot.pending--
+	}
 	if topic == g.table {
 		g.acknowledged(int64(len(g.s.logs[topic])) - 1)
 	}
@@ -446,8 +455,10 @@ func (g *simGroup) process(topic int) bool {
 		return true
 	}
 	for _, send := range sends {
-		send.slot = slot
-		slot.pending++
+		if send.slots == nil {
+			send.slots = []*simSlot{slot}
+			slot.pending++
+		}
 		g.buffers[send.topic] = append(g.buffers[send.topic], send)
 	}
 	slot.pending--
@@ -470,7 +481,61 @@ func runSimIntake(g *simGroup, topic int, _ int64, m simMessage) ([]simSend, err
 	if err := g.s.sealing.seal(m.key, in.GetOrder()); err != nil {
 		return nil, err
 	}
-	return []simSend{{topic: internalOf[stream], m: simMessage{key: m.key, body: in}}}, nil
+	own := simSend{topic: internalOf[stream], m: simMessage{key: m.key, body: in}}
+	if !g.s.gathers || stream != Events {
+		return []simSend{own}, nil
+	}
+	due, kept := g.gatherer(topic).Take(Intake{Key: m.key, Input: in}, g.s.now)
+	sends := g.batches(topic, due)
+	if kept {
+		g.slots[topic][len(g.slots[topic])-1].pending++
+		g.s.repeats++
+		return sends, nil
+	}
+	return append(sends, own), nil
+}
+
+func (g *simGroup) gatherer(topic int) *Gatherer {
+	gatherer := g.gatherers[topic]
+	if gatherer == nil {
+		c := g.s.c
+		gatherer = &Gatherer{
+			Partition: int32((topic - simLegacy) / int(streamCount)),
+			Limits: GatherLimits{
+				Records: int64(1 + c.Intn("gather records", 12)), For: 1000, Batch: 1 + c.Intn("gather batch", 4), Keys: 1 + c.Intn("gather keys", 2),
+				Facts: g.s.rules.repeatableBytes(), Refresh: 100_000,
+			},
+			Acked: func(offset int64) bool {
+				return g.s.rashly || g.status(Cause{Topic: int32(topic), Offset: offset}).Done()
+			},
+		}
+		g.gatherers[topic] = gatherer
+	}
+	return gatherer
+}
+
+func (g *simGroup) batches(topic int, due []Batch) (sends []simSend) {
+	for _, b := range due {
+		b.Input.Settled = g.settled(topic)
+		send := simSend{topic: internalOf[Events], m: simMessage{key: b.Key, body: b.Input}}
+		for _, offset := range b.Offsets() {
+			send.slots = append(send.slots, g.slots[topic][offset-g.initial[topic]])
+		}
+		sends = append(sends, send)
+	}
+	return sends
+}
+
+// sendHeld sends what is kept back, as intake does when nothing more comes.
+func (g *simGroup) sendHeld() (sent bool) {
+	for _, topic := range slices.Sorted(maps.Keys(g.gatherers)) {
+		sends := g.batches(topic, g.gatherers[topic].All())
+		for _, send := range sends {
+			g.buffers[send.topic] = append(g.buffers[send.topic], send)
+			sent = true
+		}
+	}
+	return sent
 }
 
 func runSimGroup(g *simGroup, topic int, offset int64, m simMessage) ([]simSend, error) {
@@ -617,6 +682,9 @@ func (s *sim) act() {
 	g := s.groups[s.c.Intn("group", len(s.groups))]
 	g.endForeign()
 	s.actOnQuarantine()
+	if s.gathers && s.c.Intn("idle", 8) == 0 {
+		g.sendHeld()
+	}
 	switch kind := s.c.Intn("action", 22); {
 	case kind < 10:
 		g.process(g.inputs[s.c.Intn("input", len(g.inputs))])
@@ -652,6 +720,7 @@ func (s *sim) drain() {
 					busy = true
 				}
 			}
+			g.sendHeld()
 			busy = busy || len(g.buffers) > 0
 			g.flush()
 			g.lookForForeign()

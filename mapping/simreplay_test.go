@@ -41,8 +41,13 @@ func newSimWithLimits(c chooser, rules *Rules) *sim {
 
 // rejects is the rule of intake before the limits are raised: one record in five.
 func (l *simLimits) rejects(stream Stream, in *statepb.Input) bool {
+	return l.wouldReject(stream, in) && !l.raised
+}
+
+// wouldReject is the rule, raised or not.
+func (l *simLimits) wouldReject(stream Stream, in *statepb.Input) bool {
 	src := in.GetSource()
-	return l != nil && !l.raised && !undecodable(in) && (7*src.GetOffset()+3*int64(src.GetPartition())+int64(stream))%5 == 0
+	return l != nil && !undecodable(in) && (7*src.GetOffset()+3*int64(src.GetPartition())+int64(stream))%5 == 0
 }
 
 // undecodable records stay in quarantine for good.
@@ -64,10 +69,7 @@ func quarantineRecord(stream Stream, src *statepb.Source, stage string, reason R
 
 // drawForQuarantine makes some records large, and some of the bad ones such as end
 // without an entity.
-func (s *sim) drawForQuarantine(stream Stream, partition int, key string, in *statepb.Input, src *statepb.Source) string {
-	if before := s.logs[legacyTopic(stream, partition)]; len(before) > 0 {
-		src.Time = max(src.Time, before[len(before)-1].body.(*statepb.Input).GetSource().GetTime())
-	}
+func (s *sim) drawForQuarantine(stream Stream, key string, in *statepb.Input) string {
 	if undecodable(in) && stream != Partners && s.c.Intn("skipped", 2) == 0 {
 		in.Body = &statepb.Input_Note{Note: &statepb.Note{Skipped: "status_new"}}
 	}
@@ -152,9 +154,13 @@ func (s *sim) raiseLimits() {
 			for g.process(topic) {
 			}
 		}
+		g.sendHeld()
 		g.flush()
 		for _, topic := range g.inputs {
 			g.commit(topic)
+		}
+		if s.gathers && s.c.Intn("restarted", 2) == 0 { // or it goes on, and knows what it knew
+			g.start()
 		}
 	}
 	raised := *s.rules

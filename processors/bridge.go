@@ -247,6 +247,10 @@ func (b *Bridge) startTables(admins kafka.Admins, start func(name, owes string, 
 func (b *Bridge) intakeProcessor(admins kafka.Admins, s mapping.Stream) (*goka.Processor, error) {
 	const keepRecords = true // for quarantine
 	in := &intake{group: b.newGroup(b.topics.intakeGroup(s), admins[kafka.SourceCluster], keepRecords), stream: s}
+	if s == mapping.Events {
+		in.gathers = newGathering(in)
+		in.ending = in.gathers.finish
+	}
 	in.heldBack = func() bool { held, _ := b.admission.held(b.topics.Legacy[s]); return held }
 	return b.processor(in.group, in.graph(), b.cfg.Source)
 }
@@ -277,6 +281,11 @@ func (b *Bridge) newGroup(name goka.Group, admin *kafka.Admin, keepRecords bool)
 		Lost:           b.metrics.lost.WithLabelValues(b.topics.groupLabel(string(name))).Inc,
 		Regained: func(after time.Duration) {
 			b.metrics.rebalance.WithLabelValues(b.topics.groupLabel(string(name))).Observe(after.Seconds())
+		},
+		Ending: func(inOrder bool) {
+			if g.ending != nil {
+				g.ending(inOrder)
+			}
 		},
 		Flushed: func() bool { return len(g.producer.Unacknowledged()) == 0 },
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/ticketscloud/vibe-bridge/internal/kafka/kafkatest"
 	"github.com/ticketscloud/vibe-bridge/internal/season"
 	"github.com/ticketscloud/vibe-bridge/mapping"
+	"github.com/ticketscloud/vibe-bridge/mapping/statepb"
 	"github.com/ticketscloud/vibe-bridge/processors"
 )
 
@@ -54,6 +55,12 @@ func (e *early) Acked(topic string, key, value []byte) {
 	e.Observer.Acked(topic, key, value)
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if topic == e.topics.Internal(mapping.Events) {
+		in := &statepb.Input{}
+		if err := in.UnmarshalVT(value); err == nil && in.GetRepeats() != nil {
+			e.acked[topic] += len(in.GetRepeats().GetOffsets()) - 1
+		}
+	}
 	if e.acked[topic]++; topic == e.table && e.acked[topic] == enoughRows && e.rows != nil {
 		close(e.rows)
 	}

@@ -29,9 +29,10 @@ type group struct {
 	stores   *store.Registry                // nil for a group without state
 	inputs   map[string]int32
 	byNumber map[int32]string
-	fences   sync.Map    // partition to *fence, of the present session
-	epochs   sync.Map    // partition to the generation of the newest session, once it is announced
-	heldBack func() bool // whether its input is held back on purpose; nil: never
+	fences   sync.Map           // partition to *fence, of the present session
+	epochs   sync.Map           // partition to the generation of the newest session, once it is announced
+	heldBack func() bool        // whether its input is held back on purpose; nil: never
+	ending   func(inOrder bool) // finishes a session that ends, see kafka.TrackerOptions; nil: there is nothing to finish
 
 	releaseTold atomic.Int64 // see tellRelease
 }

@@ -12,10 +12,11 @@ import (
 )
 
 // intake reads one legacy topic, checks every record, and sends its facts on
-// under ids taken from the payload. It has no state.
+// under ids taken from the payload. It has no state but what it keeps back for a moment.
 type intake struct {
 	*group
-	stream mapping.Stream
+	stream  mapping.Stream
+	gathers *gathering // nil: it keeps nothing back
 }
 
 func (in *intake) graph() *goka.GroupGraph {
@@ -29,6 +30,10 @@ func (in *intake) graph() *goka.GroupGraph {
 
 func (in *intake) record(ctx goka.Context, value any) {
 	defer in.begin(ctx)()
+	if ctx.Context().Err() != nil {
+		in.giveUp(ctx, kafka.ErrSessionOver) // before anything is sent that is abandoned anyway
+		return
+	}
 	if err := in.b.admission.wait(ctx.Context(), string(ctx.Topic())); err != nil {
 		in.giveUp(ctx, err)
 		return
@@ -50,6 +55,10 @@ func (in *intake) record(ctx goka.Context, value any) {
 		return
 	}
 	in.b.metrics.intake(in.stream, out)
+	if out.Quarantine == "" && in.gathers.take(ctx, out) {
+		in.b.breaker.count(string(ctx.Topic()), out.Quarantine)
+		return
+	}
 	ctx.Emit(in.b.topics.internal(in.stream), out.Key, marshal(out.Input))
 	if rejected != nil {
 		in.send(ctx, rejected)

@@ -18,11 +18,12 @@ import (
 type Metrics struct {
 	Registry *prometheus.Registry
 
-	consumedC, emittedC, skippedC, quarantinedC, countedC, violationsC *prometheus.CounterVec
+	consumedC, keptBackC, emittedC, skippedC, quarantinedC, countedC, violationsC *prometheus.CounterVec
 
 	consumedBy, emittedBy [len(mapping.Streams)]prometheus.Counter
 	latency               [len(mapping.Streams)]struct{ direct, parked prometheus.Observer }
 
+	keptBack  prometheus.Counter // of events, the only ones
 	rebuilds  prometheus.Counter
 	priming   prometheus.Gauge
 	pausedG   *prometheus.GaugeVec
@@ -43,14 +44,14 @@ var rebalanceBuckets = []float64{.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300, 900, 3
 func newMetrics() *Metrics {
 	m := &Metrics{
 		Registry:  prometheus.NewRegistry(),
-		consumedC: mConsumed.counterVec(), emittedC: mEmitted.counterVec(), skippedC: mSkipped.counterVec(),
+		consumedC: mConsumed.counterVec(), keptBackC: mKeptBack.counterVec(), emittedC: mEmitted.counterVec(), skippedC: mSkipped.counterVec(),
 		quarantinedC: mQuarantined.counterVec(), countedC: mCounted.counterVec(), violationsC: mViolations.counterVec(),
 		rebuilds: mRebuilds.counter(), priming: mPrimingLeft.gauge(), pausedG: mPaused.gaugeVec(),
 		lost: mRebalances.counterVec(), rebalance: mRebalanceTime.histogramVec(rebalanceBuckets),
 		instance: &instanceCollector{},
 	}
 	latency := mLatency.histogramVec(latencyBuckets)
-	m.Registry.MustRegister(m.consumedC, m.emittedC, m.skippedC, m.quarantinedC, m.countedC, m.violationsC, latency,
+	m.Registry.MustRegister(m.consumedC, m.keptBackC, m.emittedC, m.skippedC, m.quarantinedC, m.countedC, m.violationsC, latency,
 		m.rebuilds, m.priming, m.pausedG, m.lost, m.rebalance, m.instance, NewBuildInfo(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, s := range mapping.Streams {
@@ -60,6 +61,7 @@ func newMetrics() *Metrics {
 			m.quarantinedC.WithLabelValues(s.String(), mapping.StageIntake, string(r))
 		}
 	}
+	m.keptBack = m.keptBackC.WithLabelValues(mapping.Events.String())
 	for _, s := range slimStreams {
 		m.emittedBy[s] = m.emittedC.WithLabelValues(s.String())
 		m.violationsC.WithLabelValues(s.String())

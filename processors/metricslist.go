@@ -80,6 +80,8 @@ const (
 var (
 	mConsumed = define(counterKind, "consumed_records_total",
 		"Legacy records that intake has read.", "topic")
+	mKeptBack = define(counterKind, "kept_back_records_total",
+		"Legacy records that repeat one before them, and that intake has kept back to send them on several at a time.", "topic")
 	mEmitted = define(counterKind, "emitted_records_total",
 		"Slim records that the target cluster has acknowledged, by the legacy topic of their entity.", "topic")
 	mSkipped = define(counterKind, "skipped_records_total",

@@ -61,6 +61,10 @@ type TrackerOptions struct {
 	// from writing anything more. With Heartbeat the time runs only from when a rebalance may have begun.
 	CleanupTimeout time.Duration
 	Overdue        func()
+	// Ending, if not nil, is called when a session ends, after its last callback. What is written because of records that
+	// are kept back is to be acknowledged or refused when it returns. In order is false when the processor has failed:
+	// then nothing more is to be written.
+	Ending func(inOrder bool)
 	// Flushed, if not nil, tells whether all that the group has sent is acknowledged or refused. What a session leaves
 	// unfinished may be refused, and then nothing of it is written any more.
 	Flushed func() bool
@@ -336,6 +340,48 @@ func (t *Tracker) Record(topic string, partition int32, offset int64) *sarama.Co
 	return nil
 }
 
+// Keeper keeps records of one topic-partition and of the present session back: they are not done when Goka marks them,
+// but when Done says so, which may be much later than Goka wants to remember them. What is not done when the session
+// ends is replayed in the next.
+type Keeper struct {
+	s         *trackedSession
+	w         *window
+	topic     string
+	partition int32
+}
+
+// Keeper returns one for the present session; nil where that does not have the partition.
+func (t *Tracker) Keeper(topic string, partition int32) *Keeper {
+	s := t.session.Load()
+	if s == nil || s.windows[topic][partition] == nil {
+		return nil
+	}
+	return &Keeper{s, s.windows[topic][partition], topic, partition}
+}
+
+// Session is done when the keeper's session ends.
+func (k *Keeper) Session() context.Context { return k.s.Context() }
+
+// Current tells whether the keeper's session is the present one.
+func (k *Keeper) Current(t *Tracker) bool { return k.s == t.session.Load() }
+
+// Acked tells whether a record of the partition is done.
+func (k *Keeper) Acked(offset int64) bool { return k.w.status(offset) >= Acked }
+
+// Settled is Tracker.Settled of the keeper's session.
+func (k *Keeper) Settled() int64 { return k.w.settled() }
+
+// Keep says, within the record's callback, that it is not done with it. The record itself is not kept.
+func (k *Keeper) Keep(offset int64) { k.w.keep(offset) }
+
+// Done says that all that was written because of records that are kept back is acknowledged.
+func (k *Keeper) Done(offsets []int64) {
+	for _, offset := range offsets {
+		k.w.release(offset)
+		k.s.MarkOffset(k.topic, k.partition, offset+1, "")
+	}
+}
+
 // Pending is the number of records delivered and not contiguously acknowledged
 // in the present session.
 func (t *Tracker) Pending() int {
@@ -506,6 +552,9 @@ func (h *trackedHandler) Cleanup(sarama.ConsumerGroupSession) error {
 	}
 	defer close(h.s.cleaned)
 	err := h.returned(h.h.Cleanup(h.s))
+	if h.t.opts.Ending != nil {
+		h.t.opts.Ending(err == nil)
+	}
 	if h.t.opts.Overdue != nil && h.t.opts.Flushed != nil && h.s.unfinished() && !h.t.opts.Flushed() {
 		h.t.opts.Overdue() // Goka has waited for a minute only, and the member leaves now
 	}

@@ -16,6 +16,7 @@ const (
 	begun                      // its callback has begun
 	done                       // everything it wrote is acknowledged
 	abandoned                  // its callback gave up; it must be replayed whatever Goka marks
+	kept                       // what it leads to is not written yet, whatever Goka marks; see Keeper
 )
 
 type slot struct {
@@ -155,7 +156,7 @@ func (w *window) finish(offset int64) (next int64, count uint64, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := w.find(offset)
-	if s == nil || s.state == abandoned {
+	if s == nil || s.state == abandoned || s.state == kept {
 		return 0, 0, false
 	}
 	s.state, s.record = done, nil
@@ -198,7 +199,7 @@ func (w *window) statusLocked(offset int64) Status {
 		return Unseen
 	case s.state == done:
 		return Acked
-	case s.state == begun:
+	case s.state == begun, s.state == kept:
 		return InFlight
 	}
 	return Unseen
@@ -226,6 +227,24 @@ func (w *window) record(offset int64) *sarama.ConsumerMessage {
 		return s.record
 	}
 	return nil
+}
+
+// keep keeps a record back, whose callback runs. One that was given up stays so.
+func (w *window) keep(offset int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if s := w.find(offset); s != nil && s.state == begun {
+		s.state, s.record = kept, nil
+	}
+}
+
+// release lets a record that is kept back be finished.
+func (w *window) release(offset int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if s := w.find(offset); s != nil && s.state == kept {
+		s.state = begun
+	}
 }
 
 // pending is the number of records delivered and not contiguously acknowledged.

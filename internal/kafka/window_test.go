@@ -103,6 +103,25 @@ func TestWindowStatus(t *testing.T) {
 	}
 }
 
+// A record that is kept back is in flight, whatever Goka marks, until it is released; and its bytes are not kept.
+func TestWindowKeepsBack(t *testing.T) {
+	w := newWindow(10)
+	w.start(5, 0)
+	w.deliver(&sarama.ConsumerMessage{Offset: 5}, true)
+	w.set(5, begun)
+	w.keep(5)
+	if w.record(5) != nil {
+		t.Error("the record is kept, too")
+	}
+	if next, _, ok := w.finish(5); ok || w.status(5) != InFlight || w.pending() != 1 {
+		t.Errorf("finished at %d, with status %d", next, w.status(5))
+	}
+	w.release(5)
+	if next, count, ok := w.finish(5); !ok || next != 6 || count != 1 || w.status(5) != Acked {
+		t.Errorf("released, and finished at %d (%t), %d records, with status %d", next, ok, count, w.status(5))
+	}
+}
+
 func TestWindowBeforeItsClaimReported(t *testing.T) {
 	w := newWindow(1)
 	if got := w.status(0); got != Unseen {
@@ -260,7 +279,7 @@ func (p *plainWindow) status(o int64) Status {
 		return Committed
 	case o < mark || known && state == done:
 		return Acked
-	case known && state == begun:
+	case known && (state == begun || state == kept):
 		return InFlight
 	}
 	return Unseen
@@ -275,7 +294,7 @@ func TestWindowIsThePlainOne(t *testing.T) {
 		for range rapid.IntRange(0, 60).Draw(t, "steps") {
 			o := rapid.Int64Range(initial-1, next+1).Draw(t, "offset")
 			_, known := p.states[o]
-			switch rapid.SampledFrom([]string{"deliver", "deliver", "begin", "finish", "finish", "abandon"}).Draw(t, "action") {
+			switch rapid.SampledFrom([]string{"deliver", "deliver", "begin", "begin", "finish", "finish", "abandon", "keep", "release"}).Draw(t, "action") {
 			case "deliver":
 				next += rapid.Int64Range(0, 2).Draw(t, "gap")
 				w.deliver(&sarama.ConsumerMessage{Offset: next}, false)
@@ -291,9 +310,19 @@ func TestWindowIsThePlainOne(t *testing.T) {
 				if known && p.states[o] != done {
 					p.states[o] = abandoned
 				}
+			case "keep":
+				w.keep(o)
+				if known && p.states[o] == begun {
+					p.states[o] = kept
+				}
+			case "release":
+				w.release(o)
+				if known && p.states[o] == kept {
+					p.states[o] = begun
+				}
 			case "finish":
 				before, _ := p.mark()
-				if known && p.states[o] != abandoned {
+				if known && p.states[o] != abandoned && p.states[o] != kept {
 					p.states[o] = done
 				}
 				after, ended := p.mark()

@@ -136,7 +136,7 @@ func (x Loop_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Loop_Kind.Descriptor instead.
 func (Loop_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{16, 0}
+	return file_statepb_state_proto_rawDescGZIP(), []int{17, 0}
 }
 
 // Source is the position of a legacy record and its append or create time.
@@ -1065,6 +1065,7 @@ type Input struct {
 	//	*Input_Refund
 	//	*Input_Organizer
 	//	*Input_Note
+	//	*Input_Repeats
 	Body isInput_Body `protobuf_oneof:"body"`
 	// Every record of the legacy partition below this offset had reached its
 	// internal topic before this one was sent.
@@ -1163,6 +1164,15 @@ func (x *Input) GetNote() *Note {
 	return nil
 }
 
+func (x *Input) GetRepeats() *Repeats {
+	if x != nil {
+		if x, ok := x.Body.(*Input_Repeats); ok {
+			return x.Repeats
+		}
+	}
+	return nil
+}
+
 func (x *Input) GetSettled() int64 {
 	if x != nil {
 		return x.Settled
@@ -1201,6 +1211,10 @@ type Input_Note struct {
 	Note *Note `protobuf:"bytes,6,opt,name=note,proto3,oneof"`
 }
 
+type Input_Repeats struct {
+	Repeats *Repeats `protobuf:"bytes,9,opt,name=repeats,proto3,oneof"` // source is that of the last record
+}
+
 func (*Input_Event) isInput_Body() {}
 
 func (*Input_Order) isInput_Body() {}
@@ -1210,6 +1224,70 @@ func (*Input_Refund) isInput_Body() {}
 func (*Input_Organizer) isInput_Body() {}
 
 func (*Input_Note) isInput_Body() {}
+
+func (*Input_Repeats) isInput_Body() {}
+
+// Repeats stand for versions of an event that came one after another in their legacy
+// partition and have the facts of an earlier one there, see mapping.Gatherer.
+type Repeats struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Of            int64                  `protobuf:"varint,1,opt,name=of,proto3" json:"of,omitempty"`                  // offset of the first record with these facts
+	Offsets       []int64                `protobuf:"varint,2,rep,packed,name=offsets,proto3" json:"offsets,omitempty"` // ascending, all above of
+	Times         []int64                `protobuf:"varint,3,rep,packed,name=times,proto3" json:"times,omitempty"`     // of the same, Unix milliseconds
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Repeats) Reset() {
+	*x = Repeats{}
+	mi := &file_statepb_state_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Repeats) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Repeats) ProtoMessage() {}
+
+func (x *Repeats) ProtoReflect() protoreflect.Message {
+	mi := &file_statepb_state_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Repeats.ProtoReflect.Descriptor instead.
+func (*Repeats) Descriptor() ([]byte, []int) {
+	return file_statepb_state_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Repeats) GetOf() int64 {
+	if x != nil {
+		return x.Of
+	}
+	return 0
+}
+
+func (x *Repeats) GetOffsets() []int64 {
+	if x != nil {
+		return x.Offsets
+	}
+	return nil
+}
+
+func (x *Repeats) GetTimes() []int64 {
+	if x != nil {
+		return x.Times
+	}
+	return nil
+}
 
 // Replay says as what the record was in quarantine.
 type Replay struct {
@@ -1222,7 +1300,7 @@ type Replay struct {
 
 func (x *Replay) Reset() {
 	*x = Replay{}
-	mi := &file_statepb_state_proto_msgTypes[13]
+	mi := &file_statepb_state_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1234,7 +1312,7 @@ func (x *Replay) String() string {
 func (*Replay) ProtoMessage() {}
 
 func (x *Replay) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[13]
+	mi := &file_statepb_state_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1247,7 +1325,7 @@ func (x *Replay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replay.ProtoReflect.Descriptor instead.
 func (*Replay) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{13}
+	return file_statepb_state_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Replay) GetStage() string {
@@ -1275,7 +1353,7 @@ type Membership struct {
 
 func (x *Membership) Reset() {
 	*x = Membership{}
-	mi := &file_statepb_state_proto_msgTypes[14]
+	mi := &file_statepb_state_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1287,7 +1365,7 @@ func (x *Membership) String() string {
 func (*Membership) ProtoMessage() {}
 
 func (x *Membership) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[14]
+	mi := &file_statepb_state_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1300,7 +1378,7 @@ func (x *Membership) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Membership.ProtoReflect.Descriptor instead.
 func (*Membership) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{14}
+	return file_statepb_state_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Membership) GetEvent() string {
@@ -1328,7 +1406,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_statepb_state_proto_msgTypes[15]
+	mi := &file_statepb_state_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1340,7 +1418,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[15]
+	mi := &file_statepb_state_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1353,7 +1431,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{15}
+	return file_statepb_state_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Answer) GetOrganizer() *OrganizerFacts {
@@ -1382,7 +1460,7 @@ type Loop struct {
 
 func (x *Loop) Reset() {
 	*x = Loop{}
-	mi := &file_statepb_state_proto_msgTypes[16]
+	mi := &file_statepb_state_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1394,7 +1472,7 @@ func (x *Loop) String() string {
 func (*Loop) ProtoMessage() {}
 
 func (x *Loop) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[16]
+	mi := &file_statepb_state_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1407,7 +1485,7 @@ func (x *Loop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Loop.ProtoReflect.Descriptor instead.
 func (*Loop) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{16}
+	return file_statepb_state_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Loop) GetKind() Loop_Kind {
@@ -1442,7 +1520,7 @@ type Cause struct {
 
 func (x *Cause) Reset() {
 	*x = Cause{}
-	mi := &file_statepb_state_proto_msgTypes[17]
+	mi := &file_statepb_state_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1454,7 +1532,7 @@ func (x *Cause) String() string {
 func (*Cause) ProtoMessage() {}
 
 func (x *Cause) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[17]
+	mi := &file_statepb_state_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1467,7 +1545,7 @@ func (x *Cause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cause.ProtoReflect.Descriptor instead.
 func (*Cause) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{17}
+	return file_statepb_state_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Cause) GetTopic() int32 {
@@ -1496,7 +1574,7 @@ type Claim struct {
 
 func (x *Claim) Reset() {
 	*x = Claim{}
-	mi := &file_statepb_state_proto_msgTypes[18]
+	mi := &file_statepb_state_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1508,7 +1586,7 @@ func (x *Claim) String() string {
 func (*Claim) ProtoMessage() {}
 
 func (x *Claim) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[18]
+	mi := &file_statepb_state_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1521,7 +1599,7 @@ func (x *Claim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Claim.ProtoReflect.Descriptor instead.
 func (*Claim) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{18}
+	return file_statepb_state_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Claim) GetDigest() uint64 {
@@ -1550,7 +1628,7 @@ type Wait struct {
 
 func (x *Wait) Reset() {
 	*x = Wait{}
-	mi := &file_statepb_state_proto_msgTypes[19]
+	mi := &file_statepb_state_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1562,7 +1640,7 @@ func (x *Wait) String() string {
 func (*Wait) ProtoMessage() {}
 
 func (x *Wait) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[19]
+	mi := &file_statepb_state_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1575,7 +1653,7 @@ func (x *Wait) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Wait.ProtoReflect.Descriptor instead.
 func (*Wait) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{19}
+	return file_statepb_state_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Wait) GetReason() int32 {
@@ -1609,7 +1687,7 @@ type Tally struct {
 
 func (x *Tally) Reset() {
 	*x = Tally{}
-	mi := &file_statepb_state_proto_msgTypes[20]
+	mi := &file_statepb_state_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1621,7 +1699,7 @@ func (x *Tally) String() string {
 func (*Tally) ProtoMessage() {}
 
 func (x *Tally) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[20]
+	mi := &file_statepb_state_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1634,7 +1712,7 @@ func (x *Tally) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tally.ProtoReflect.Descriptor instead.
 func (*Tally) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{20}
+	return file_statepb_state_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Tally) GetReason() string {
@@ -1669,7 +1747,7 @@ type Tallies struct {
 
 func (x *Tallies) Reset() {
 	*x = Tallies{}
-	mi := &file_statepb_state_proto_msgTypes[21]
+	mi := &file_statepb_state_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1681,7 +1759,7 @@ func (x *Tallies) String() string {
 func (*Tallies) ProtoMessage() {}
 
 func (x *Tallies) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[21]
+	mi := &file_statepb_state_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1694,7 +1772,7 @@ func (x *Tallies) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tallies.ProtoReflect.Descriptor instead.
 func (*Tallies) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{21}
+	return file_statepb_state_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Tallies) GetEmitted() uint64 {
@@ -1764,7 +1842,7 @@ type Seen struct {
 
 func (x *Seen) Reset() {
 	*x = Seen{}
-	mi := &file_statepb_state_proto_msgTypes[22]
+	mi := &file_statepb_state_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1776,7 +1854,7 @@ func (x *Seen) String() string {
 func (*Seen) ProtoMessage() {}
 
 func (x *Seen) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[22]
+	mi := &file_statepb_state_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1789,7 +1867,7 @@ func (x *Seen) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Seen.ProtoReflect.Descriptor instead.
 func (*Seen) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{22}
+	return file_statepb_state_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Seen) GetPartition() int32 {
@@ -1845,7 +1923,7 @@ type Offsets struct {
 
 func (x *Offsets) Reset() {
 	*x = Offsets{}
-	mi := &file_statepb_state_proto_msgTypes[23]
+	mi := &file_statepb_state_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1857,7 +1935,7 @@ func (x *Offsets) String() string {
 func (*Offsets) ProtoMessage() {}
 
 func (x *Offsets) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[23]
+	mi := &file_statepb_state_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1870,7 +1948,7 @@ func (x *Offsets) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Offsets.ProtoReflect.Descriptor instead.
 func (*Offsets) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{23}
+	return file_statepb_state_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Offsets) GetReason() string {
@@ -1900,7 +1978,7 @@ type Rejection struct {
 
 func (x *Rejection) Reset() {
 	*x = Rejection{}
-	mi := &file_statepb_state_proto_msgTypes[24]
+	mi := &file_statepb_state_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1912,7 +1990,7 @@ func (x *Rejection) String() string {
 func (*Rejection) ProtoMessage() {}
 
 func (x *Rejection) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[24]
+	mi := &file_statepb_state_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1925,7 +2003,7 @@ func (x *Rejection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rejection.ProtoReflect.Descriptor instead.
 func (*Rejection) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{24}
+	return file_statepb_state_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Rejection) GetSource() *Source {
@@ -1974,7 +2052,7 @@ type Entity struct {
 
 func (x *Entity) Reset() {
 	*x = Entity{}
-	mi := &file_statepb_state_proto_msgTypes[25]
+	mi := &file_statepb_state_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1986,7 +2064,7 @@ func (x *Entity) String() string {
 func (*Entity) ProtoMessage() {}
 
 func (x *Entity) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[25]
+	mi := &file_statepb_state_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1999,7 +2077,7 @@ func (x *Entity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Entity.ProtoReflect.Descriptor instead.
 func (*Entity) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{25}
+	return file_statepb_state_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Entity) GetSource() *Source {
@@ -2102,14 +2180,19 @@ type EventState struct {
 	Asked     *Claim                 `protobuf:"bytes,5,opt,name=asked,proto3" json:"asked,omitempty"`                       // the membership request
 	// The facts before the newest, while it is not known whether those can be
 	// sent: what the slim topic holds or, when it holds nothing, what waited first.
-	Kept          *EventFacts `protobuf:"bytes,6,opt,name=kept,proto3" json:"kept,omitempty"`
+	Kept *EventFacts `protobuf:"bytes,6,opt,name=kept,proto3" json:"kept,omitempty"`
+	// What repeats may refer to besides facts: where the event's records are spread over
+	// legacy partitions, and where a record from quarantine has become the newest.
+	Others        []*OtherFacts `protobuf:"bytes,7,rep,name=others,proto3" json:"others,omitempty"`
+	Replayed      bool          `protobuf:"varint,8,opt,name=replayed,proto3" json:"replayed,omitempty"`                             // facts came from quarantine: records that follow do not repeat them
+	KeptReplayed  bool          `protobuf:"varint,9,opt,name=kept_replayed,json=keptReplayed,proto3" json:"kept_replayed,omitempty"` // the same of kept
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EventState) Reset() {
 	*x = EventState{}
-	mi := &file_statepb_state_proto_msgTypes[26]
+	mi := &file_statepb_state_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2121,7 +2204,7 @@ func (x *EventState) String() string {
 func (*EventState) ProtoMessage() {}
 
 func (x *EventState) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[26]
+	mi := &file_statepb_state_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2134,7 +2217,7 @@ func (x *EventState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventState.ProtoReflect.Descriptor instead.
 func (*EventState) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{26}
+	return file_statepb_state_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *EventState) GetEntity() *Entity {
@@ -2179,6 +2262,89 @@ func (x *EventState) GetKept() *EventFacts {
 	return nil
 }
 
+func (x *EventState) GetOthers() []*OtherFacts {
+	if x != nil {
+		return x.Others
+	}
+	return nil
+}
+
+func (x *EventState) GetReplayed() bool {
+	if x != nil {
+		return x.Replayed
+	}
+	return false
+}
+
+func (x *EventState) GetKeptReplayed() bool {
+	if x != nil {
+		return x.KeptReplayed
+	}
+	return false
+}
+
+// OtherFacts are the newest facts of an event in one legacy partition, as intake saw
+// it, which are not the newest of all.
+type OtherFacts struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Partition     int32                  `protobuf:"varint,1,opt,name=partition,proto3" json:"partition,omitempty"`
+	Offset        int64                  `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
+	Facts         *EventFacts            `protobuf:"bytes,3,opt,name=facts,proto3" json:"facts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OtherFacts) Reset() {
+	*x = OtherFacts{}
+	mi := &file_statepb_state_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OtherFacts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OtherFacts) ProtoMessage() {}
+
+func (x *OtherFacts) ProtoReflect() protoreflect.Message {
+	mi := &file_statepb_state_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OtherFacts.ProtoReflect.Descriptor instead.
+func (*OtherFacts) Descriptor() ([]byte, []int) {
+	return file_statepb_state_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *OtherFacts) GetPartition() int32 {
+	if x != nil {
+		return x.Partition
+	}
+	return 0
+}
+
+func (x *OtherFacts) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *OtherFacts) GetFacts() *EventFacts {
+	if x != nil {
+		return x.Facts
+	}
+	return nil
+}
+
 type OrderState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Entity        *Entity                `protobuf:"bytes,1,opt,name=entity,proto3" json:"entity,omitempty"`
@@ -2191,7 +2357,7 @@ type OrderState struct {
 
 func (x *OrderState) Reset() {
 	*x = OrderState{}
-	mi := &file_statepb_state_proto_msgTypes[27]
+	mi := &file_statepb_state_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2203,7 +2369,7 @@ func (x *OrderState) String() string {
 func (*OrderState) ProtoMessage() {}
 
 func (x *OrderState) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[27]
+	mi := &file_statepb_state_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2216,7 +2382,7 @@ func (x *OrderState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderState.ProtoReflect.Descriptor instead.
 func (*OrderState) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{27}
+	return file_statepb_state_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *OrderState) GetEntity() *Entity {
@@ -2258,7 +2424,7 @@ type RefundState struct {
 
 func (x *RefundState) Reset() {
 	*x = RefundState{}
-	mi := &file_statepb_state_proto_msgTypes[28]
+	mi := &file_statepb_state_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2270,7 +2436,7 @@ func (x *RefundState) String() string {
 func (*RefundState) ProtoMessage() {}
 
 func (x *RefundState) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[28]
+	mi := &file_statepb_state_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2283,7 +2449,7 @@ func (x *RefundState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefundState.ProtoReflect.Descriptor instead.
 func (*RefundState) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{28}
+	return file_statepb_state_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *RefundState) GetEntity() *Entity {
@@ -2318,7 +2484,7 @@ type OrganizerState struct {
 
 func (x *OrganizerState) Reset() {
 	*x = OrganizerState{}
-	mi := &file_statepb_state_proto_msgTypes[29]
+	mi := &file_statepb_state_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2330,7 +2496,7 @@ func (x *OrganizerState) String() string {
 func (*OrganizerState) ProtoMessage() {}
 
 func (x *OrganizerState) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[29]
+	mi := &file_statepb_state_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2343,7 +2509,7 @@ func (x *OrganizerState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrganizerState.ProtoReflect.Descriptor instead.
 func (*OrganizerState) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{29}
+	return file_statepb_state_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *OrganizerState) GetEntity() *Entity {
@@ -2373,7 +2539,7 @@ type MemberState struct {
 
 func (x *MemberState) Reset() {
 	*x = MemberState{}
-	mi := &file_statepb_state_proto_msgTypes[30]
+	mi := &file_statepb_state_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2385,7 +2551,7 @@ func (x *MemberState) String() string {
 func (*MemberState) ProtoMessage() {}
 
 func (x *MemberState) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[30]
+	mi := &file_statepb_state_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2398,7 +2564,7 @@ func (x *MemberState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberState.ProtoReflect.Descriptor instead.
 func (*MemberState) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{30}
+	return file_statepb_state_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *MemberState) GetWritten() *Cause {
@@ -2432,7 +2598,7 @@ type LedgerState struct {
 
 func (x *LedgerState) Reset() {
 	*x = LedgerState{}
-	mi := &file_statepb_state_proto_msgTypes[31]
+	mi := &file_statepb_state_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2444,7 +2610,7 @@ func (x *LedgerState) String() string {
 func (*LedgerState) ProtoMessage() {}
 
 func (x *LedgerState) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[31]
+	mi := &file_statepb_state_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2457,7 +2623,7 @@ func (x *LedgerState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerState.ProtoReflect.Descriptor instead.
 func (*LedgerState) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{31}
+	return file_statepb_state_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *LedgerState) GetEntity() *Entity {
@@ -2479,7 +2645,7 @@ type SessionState struct {
 
 func (x *SessionState) Reset() {
 	*x = SessionState{}
-	mi := &file_statepb_state_proto_msgTypes[32]
+	mi := &file_statepb_state_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2491,7 +2657,7 @@ func (x *SessionState) String() string {
 func (*SessionState) ProtoMessage() {}
 
 func (x *SessionState) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[32]
+	mi := &file_statepb_state_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2504,7 +2670,7 @@ func (x *SessionState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionState.ProtoReflect.Descriptor instead.
 func (*SessionState) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{32}
+	return file_statepb_state_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *SessionState) GetGeneration() int32 {
@@ -2533,7 +2699,7 @@ type Row struct {
 
 func (x *Row) Reset() {
 	*x = Row{}
-	mi := &file_statepb_state_proto_msgTypes[33]
+	mi := &file_statepb_state_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2545,7 +2711,7 @@ func (x *Row) String() string {
 func (*Row) ProtoMessage() {}
 
 func (x *Row) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[33]
+	mi := &file_statepb_state_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2558,7 +2724,7 @@ func (x *Row) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Row.ProtoReflect.Descriptor instead.
 func (*Row) Descriptor() ([]byte, []int) {
-	return file_statepb_state_proto_rawDescGZIP(), []int{33}
+	return file_statepb_state_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Row) GetState() isRow_State {
@@ -2687,7 +2853,7 @@ type Personal_Ticket struct {
 
 func (x *Personal_Ticket) Reset() {
 	*x = Personal_Ticket{}
-	mi := &file_statepb_state_proto_msgTypes[34]
+	mi := &file_statepb_state_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2699,7 +2865,7 @@ func (x *Personal_Ticket) String() string {
 func (*Personal_Ticket) ProtoMessage() {}
 
 func (x *Personal_Ticket) ProtoReflect() protoreflect.Message {
-	mi := &file_statepb_state_proto_msgTypes[34]
+	mi := &file_statepb_state_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2813,17 +2979,22 @@ const file_statepb_state_proto_rawDesc = "" +
 	"\x04Note\x12\x18\n" +
 	"\askipped\x18\x01 \x01(\tR\askipped\x12 \n" +
 	"\vquarantined\x18\x02 \x01(\tR\vquarantined\x12\x1c\n" +
-	"\ttombstone\x18\x03 \x01(\bR\ttombstone\"\xb7\x03\n" +
+	"\ttombstone\x18\x03 \x01(\bR\ttombstone\"\xf1\x03\n" +
 	"\x05Input\x123\n" +
 	"\x06source\x18\x01 \x01(\v2\x1b.vibebridge.state.v1.SourceR\x06source\x127\n" +
 	"\x05event\x18\x02 \x01(\v2\x1f.vibebridge.state.v1.EventFactsH\x00R\x05event\x127\n" +
 	"\x05order\x18\x03 \x01(\v2\x1f.vibebridge.state.v1.OrderFactsH\x00R\x05order\x12:\n" +
 	"\x06refund\x18\x04 \x01(\v2 .vibebridge.state.v1.RefundFactsH\x00R\x06refund\x12C\n" +
 	"\torganizer\x18\x05 \x01(\v2#.vibebridge.state.v1.OrganizerFactsH\x00R\torganizer\x12/\n" +
-	"\x04note\x18\x06 \x01(\v2\x19.vibebridge.state.v1.NoteH\x00R\x04note\x12\x18\n" +
+	"\x04note\x18\x06 \x01(\v2\x19.vibebridge.state.v1.NoteH\x00R\x04note\x128\n" +
+	"\arepeats\x18\t \x01(\v2\x1c.vibebridge.state.v1.RepeatsH\x00R\arepeats\x12\x18\n" +
 	"\asettled\x18\a \x01(\x03R\asettled\x123\n" +
 	"\x06replay\x18\b \x01(\v2\x1b.vibebridge.state.v1.ReplayR\x06replayB\x06\n" +
-	"\x04body\"6\n" +
+	"\x04body\"I\n" +
+	"\aRepeats\x12\x0e\n" +
+	"\x02of\x18\x01 \x01(\x03R\x02of\x12\x18\n" +
+	"\aoffsets\x18\x02 \x03(\x03R\aoffsets\x12\x14\n" +
+	"\x05times\x18\x03 \x03(\x03R\x05times\"6\n" +
 	"\x06Replay\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\tR\x05stage\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"8\n" +
@@ -2902,7 +3073,7 @@ const file_statepb_state_proto_rawDesc = "" +
 	"\tresend_at\x18\r \x01(\x03R\bresendAt\x12>\n" +
 	"\n" +
 	"rejections\x18\x0e \x03(\v2\x1e.vibebridge.state.v1.RejectionR\n" +
-	"rejectionsJ\x04\b\v\x10\f\"\xb7\x02\n" +
+	"rejectionsJ\x04\b\v\x10\f\"\xb1\x03\n" +
 	"\n" +
 	"EventState\x123\n" +
 	"\x06entity\x18\x01 \x01(\v2\x1b.vibebridge.state.v1.EntityR\x06entity\x125\n" +
@@ -2910,7 +3081,15 @@ const file_statepb_state_proto_rawDesc = "" +
 	"\torganizer\x18\x03 \x01(\v2\x1b.vibebridge.state.v1.AnswerR\torganizer\x12\x1b\n" +
 	"\tmember_of\x18\x04 \x01(\tR\bmemberOf\x120\n" +
 	"\x05asked\x18\x05 \x01(\v2\x1a.vibebridge.state.v1.ClaimR\x05asked\x123\n" +
-	"\x04kept\x18\x06 \x01(\v2\x1f.vibebridge.state.v1.EventFactsR\x04kept\"\xcd\x01\n" +
+	"\x04kept\x18\x06 \x01(\v2\x1f.vibebridge.state.v1.EventFactsR\x04kept\x127\n" +
+	"\x06others\x18\a \x03(\v2\x1f.vibebridge.state.v1.OtherFactsR\x06others\x12\x1a\n" +
+	"\breplayed\x18\b \x01(\bR\breplayed\x12#\n" +
+	"\rkept_replayed\x18\t \x01(\bR\fkeptReplayed\"y\n" +
+	"\n" +
+	"OtherFacts\x12\x1c\n" +
+	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x16\n" +
+	"\x06offset\x18\x02 \x01(\x03R\x06offset\x125\n" +
+	"\x05facts\x18\x03 \x01(\v2\x1f.vibebridge.state.v1.EventFactsR\x05facts\"\xcd\x01\n" +
 	"\n" +
 	"OrderState\x123\n" +
 	"\x06entity\x18\x01 \x01(\v2\x1b.vibebridge.state.v1.EntityR\x06entity\x125\n" +
@@ -2966,7 +3145,7 @@ func file_statepb_state_proto_rawDescGZIP() []byte {
 }
 
 var file_statepb_state_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_statepb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_statepb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_statepb_state_proto_goTypes = []any{
 	(Disposition)(0),        // 0: vibebridge.state.v1.Disposition
 	(Loop_Kind)(0),          // 1: vibebridge.state.v1.Loop.Kind
@@ -2983,28 +3162,30 @@ var file_statepb_state_proto_goTypes = []any{
 	(*RefundFacts)(nil),     // 12: vibebridge.state.v1.RefundFacts
 	(*Note)(nil),            // 13: vibebridge.state.v1.Note
 	(*Input)(nil),           // 14: vibebridge.state.v1.Input
-	(*Replay)(nil),          // 15: vibebridge.state.v1.Replay
-	(*Membership)(nil),      // 16: vibebridge.state.v1.Membership
-	(*Answer)(nil),          // 17: vibebridge.state.v1.Answer
-	(*Loop)(nil),            // 18: vibebridge.state.v1.Loop
-	(*Cause)(nil),           // 19: vibebridge.state.v1.Cause
-	(*Claim)(nil),           // 20: vibebridge.state.v1.Claim
-	(*Wait)(nil),            // 21: vibebridge.state.v1.Wait
-	(*Tally)(nil),           // 22: vibebridge.state.v1.Tally
-	(*Tallies)(nil),         // 23: vibebridge.state.v1.Tallies
-	(*Seen)(nil),            // 24: vibebridge.state.v1.Seen
-	(*Offsets)(nil),         // 25: vibebridge.state.v1.Offsets
-	(*Rejection)(nil),       // 26: vibebridge.state.v1.Rejection
-	(*Entity)(nil),          // 27: vibebridge.state.v1.Entity
-	(*EventState)(nil),      // 28: vibebridge.state.v1.EventState
-	(*OrderState)(nil),      // 29: vibebridge.state.v1.OrderState
-	(*RefundState)(nil),     // 30: vibebridge.state.v1.RefundState
-	(*OrganizerState)(nil),  // 31: vibebridge.state.v1.OrganizerState
-	(*MemberState)(nil),     // 32: vibebridge.state.v1.MemberState
-	(*LedgerState)(nil),     // 33: vibebridge.state.v1.LedgerState
-	(*SessionState)(nil),    // 34: vibebridge.state.v1.SessionState
-	(*Row)(nil),             // 35: vibebridge.state.v1.Row
-	(*Personal_Ticket)(nil), // 36: vibebridge.state.v1.Personal.Ticket
+	(*Repeats)(nil),         // 15: vibebridge.state.v1.Repeats
+	(*Replay)(nil),          // 16: vibebridge.state.v1.Replay
+	(*Membership)(nil),      // 17: vibebridge.state.v1.Membership
+	(*Answer)(nil),          // 18: vibebridge.state.v1.Answer
+	(*Loop)(nil),            // 19: vibebridge.state.v1.Loop
+	(*Cause)(nil),           // 20: vibebridge.state.v1.Cause
+	(*Claim)(nil),           // 21: vibebridge.state.v1.Claim
+	(*Wait)(nil),            // 22: vibebridge.state.v1.Wait
+	(*Tally)(nil),           // 23: vibebridge.state.v1.Tally
+	(*Tallies)(nil),         // 24: vibebridge.state.v1.Tallies
+	(*Seen)(nil),            // 25: vibebridge.state.v1.Seen
+	(*Offsets)(nil),         // 26: vibebridge.state.v1.Offsets
+	(*Rejection)(nil),       // 27: vibebridge.state.v1.Rejection
+	(*Entity)(nil),          // 28: vibebridge.state.v1.Entity
+	(*EventState)(nil),      // 29: vibebridge.state.v1.EventState
+	(*OtherFacts)(nil),      // 30: vibebridge.state.v1.OtherFacts
+	(*OrderState)(nil),      // 31: vibebridge.state.v1.OrderState
+	(*RefundState)(nil),     // 32: vibebridge.state.v1.RefundState
+	(*OrganizerState)(nil),  // 33: vibebridge.state.v1.OrganizerState
+	(*MemberState)(nil),     // 34: vibebridge.state.v1.MemberState
+	(*LedgerState)(nil),     // 35: vibebridge.state.v1.LedgerState
+	(*SessionState)(nil),    // 36: vibebridge.state.v1.SessionState
+	(*Row)(nil),             // 37: vibebridge.state.v1.Row
+	(*Personal_Ticket)(nil), // 38: vibebridge.state.v1.Personal.Ticket
 }
 var file_statepb_state_proto_depIdxs = []int32{
 	3,  // 0: vibebridge.state.v1.OrganizerFacts.legal:type_name -> vibebridge.state.v1.Legal
@@ -3014,61 +3195,64 @@ var file_statepb_state_proto_depIdxs = []int32{
 	8,  // 4: vibebridge.state.v1.OrderFacts.tickets:type_name -> vibebridge.state.v1.Ticket
 	10, // 5: vibebridge.state.v1.OrderFacts.sealed:type_name -> vibebridge.state.v1.Sealed
 	7,  // 6: vibebridge.state.v1.Personal.customer:type_name -> vibebridge.state.v1.Customer
-	36, // 7: vibebridge.state.v1.Personal.tickets:type_name -> vibebridge.state.v1.Personal.Ticket
+	38, // 7: vibebridge.state.v1.Personal.tickets:type_name -> vibebridge.state.v1.Personal.Ticket
 	2,  // 8: vibebridge.state.v1.Input.source:type_name -> vibebridge.state.v1.Source
 	6,  // 9: vibebridge.state.v1.Input.event:type_name -> vibebridge.state.v1.EventFacts
 	9,  // 10: vibebridge.state.v1.Input.order:type_name -> vibebridge.state.v1.OrderFacts
 	12, // 11: vibebridge.state.v1.Input.refund:type_name -> vibebridge.state.v1.RefundFacts
 	4,  // 12: vibebridge.state.v1.Input.organizer:type_name -> vibebridge.state.v1.OrganizerFacts
 	13, // 13: vibebridge.state.v1.Input.note:type_name -> vibebridge.state.v1.Note
-	15, // 14: vibebridge.state.v1.Input.replay:type_name -> vibebridge.state.v1.Replay
-	4,  // 15: vibebridge.state.v1.Answer.organizer:type_name -> vibebridge.state.v1.OrganizerFacts
-	2,  // 16: vibebridge.state.v1.Answer.source:type_name -> vibebridge.state.v1.Source
-	1,  // 17: vibebridge.state.v1.Loop.kind:type_name -> vibebridge.state.v1.Loop.Kind
-	19, // 18: vibebridge.state.v1.Claim.cause:type_name -> vibebridge.state.v1.Cause
-	22, // 19: vibebridge.state.v1.Tallies.skipped:type_name -> vibebridge.state.v1.Tally
-	22, // 20: vibebridge.state.v1.Tallies.quarantined:type_name -> vibebridge.state.v1.Tally
-	22, // 21: vibebridge.state.v1.Tallies.withdrawn:type_name -> vibebridge.state.v1.Tally
-	25, // 22: vibebridge.state.v1.Seen.quarantined:type_name -> vibebridge.state.v1.Offsets
-	2,  // 23: vibebridge.state.v1.Rejection.source:type_name -> vibebridge.state.v1.Source
-	19, // 24: vibebridge.state.v1.Rejection.cause:type_name -> vibebridge.state.v1.Cause
-	2,  // 25: vibebridge.state.v1.Entity.source:type_name -> vibebridge.state.v1.Source
-	20, // 26: vibebridge.state.v1.Entity.sent:type_name -> vibebridge.state.v1.Claim
-	20, // 27: vibebridge.state.v1.Entity.spread:type_name -> vibebridge.state.v1.Claim
-	21, // 28: vibebridge.state.v1.Entity.wait:type_name -> vibebridge.state.v1.Wait
-	0,  // 29: vibebridge.state.v1.Entity.disposition:type_name -> vibebridge.state.v1.Disposition
-	24, // 30: vibebridge.state.v1.Entity.seen:type_name -> vibebridge.state.v1.Seen
-	23, // 31: vibebridge.state.v1.Entity.tallies:type_name -> vibebridge.state.v1.Tallies
-	19, // 32: vibebridge.state.v1.Entity.written:type_name -> vibebridge.state.v1.Cause
-	2,  // 33: vibebridge.state.v1.Entity.kept_source:type_name -> vibebridge.state.v1.Source
-	26, // 34: vibebridge.state.v1.Entity.rejections:type_name -> vibebridge.state.v1.Rejection
-	27, // 35: vibebridge.state.v1.EventState.entity:type_name -> vibebridge.state.v1.Entity
-	6,  // 36: vibebridge.state.v1.EventState.facts:type_name -> vibebridge.state.v1.EventFacts
-	17, // 37: vibebridge.state.v1.EventState.organizer:type_name -> vibebridge.state.v1.Answer
-	20, // 38: vibebridge.state.v1.EventState.asked:type_name -> vibebridge.state.v1.Claim
-	6,  // 39: vibebridge.state.v1.EventState.kept:type_name -> vibebridge.state.v1.EventFacts
-	27, // 40: vibebridge.state.v1.OrderState.entity:type_name -> vibebridge.state.v1.Entity
-	9,  // 41: vibebridge.state.v1.OrderState.facts:type_name -> vibebridge.state.v1.OrderFacts
-	9,  // 42: vibebridge.state.v1.OrderState.kept:type_name -> vibebridge.state.v1.OrderFacts
-	27, // 43: vibebridge.state.v1.RefundState.entity:type_name -> vibebridge.state.v1.Entity
-	12, // 44: vibebridge.state.v1.RefundState.facts:type_name -> vibebridge.state.v1.RefundFacts
-	12, // 45: vibebridge.state.v1.RefundState.kept:type_name -> vibebridge.state.v1.RefundFacts
-	27, // 46: vibebridge.state.v1.OrganizerState.entity:type_name -> vibebridge.state.v1.Entity
-	4,  // 47: vibebridge.state.v1.OrganizerState.facts:type_name -> vibebridge.state.v1.OrganizerFacts
-	19, // 48: vibebridge.state.v1.MemberState.written:type_name -> vibebridge.state.v1.Cause
-	27, // 49: vibebridge.state.v1.LedgerState.entity:type_name -> vibebridge.state.v1.Entity
-	28, // 50: vibebridge.state.v1.Row.event:type_name -> vibebridge.state.v1.EventState
-	29, // 51: vibebridge.state.v1.Row.order:type_name -> vibebridge.state.v1.OrderState
-	30, // 52: vibebridge.state.v1.Row.refund:type_name -> vibebridge.state.v1.RefundState
-	31, // 53: vibebridge.state.v1.Row.organizer:type_name -> vibebridge.state.v1.OrganizerState
-	32, // 54: vibebridge.state.v1.Row.member:type_name -> vibebridge.state.v1.MemberState
-	33, // 55: vibebridge.state.v1.Row.ledger:type_name -> vibebridge.state.v1.LedgerState
-	34, // 56: vibebridge.state.v1.Row.session:type_name -> vibebridge.state.v1.SessionState
-	57, // [57:57] is the sub-list for method output_type
-	57, // [57:57] is the sub-list for method input_type
-	57, // [57:57] is the sub-list for extension type_name
-	57, // [57:57] is the sub-list for extension extendee
-	0,  // [0:57] is the sub-list for field type_name
+	15, // 14: vibebridge.state.v1.Input.repeats:type_name -> vibebridge.state.v1.Repeats
+	16, // 15: vibebridge.state.v1.Input.replay:type_name -> vibebridge.state.v1.Replay
+	4,  // 16: vibebridge.state.v1.Answer.organizer:type_name -> vibebridge.state.v1.OrganizerFacts
+	2,  // 17: vibebridge.state.v1.Answer.source:type_name -> vibebridge.state.v1.Source
+	1,  // 18: vibebridge.state.v1.Loop.kind:type_name -> vibebridge.state.v1.Loop.Kind
+	20, // 19: vibebridge.state.v1.Claim.cause:type_name -> vibebridge.state.v1.Cause
+	23, // 20: vibebridge.state.v1.Tallies.skipped:type_name -> vibebridge.state.v1.Tally
+	23, // 21: vibebridge.state.v1.Tallies.quarantined:type_name -> vibebridge.state.v1.Tally
+	23, // 22: vibebridge.state.v1.Tallies.withdrawn:type_name -> vibebridge.state.v1.Tally
+	26, // 23: vibebridge.state.v1.Seen.quarantined:type_name -> vibebridge.state.v1.Offsets
+	2,  // 24: vibebridge.state.v1.Rejection.source:type_name -> vibebridge.state.v1.Source
+	20, // 25: vibebridge.state.v1.Rejection.cause:type_name -> vibebridge.state.v1.Cause
+	2,  // 26: vibebridge.state.v1.Entity.source:type_name -> vibebridge.state.v1.Source
+	21, // 27: vibebridge.state.v1.Entity.sent:type_name -> vibebridge.state.v1.Claim
+	21, // 28: vibebridge.state.v1.Entity.spread:type_name -> vibebridge.state.v1.Claim
+	22, // 29: vibebridge.state.v1.Entity.wait:type_name -> vibebridge.state.v1.Wait
+	0,  // 30: vibebridge.state.v1.Entity.disposition:type_name -> vibebridge.state.v1.Disposition
+	25, // 31: vibebridge.state.v1.Entity.seen:type_name -> vibebridge.state.v1.Seen
+	24, // 32: vibebridge.state.v1.Entity.tallies:type_name -> vibebridge.state.v1.Tallies
+	20, // 33: vibebridge.state.v1.Entity.written:type_name -> vibebridge.state.v1.Cause
+	2,  // 34: vibebridge.state.v1.Entity.kept_source:type_name -> vibebridge.state.v1.Source
+	27, // 35: vibebridge.state.v1.Entity.rejections:type_name -> vibebridge.state.v1.Rejection
+	28, // 36: vibebridge.state.v1.EventState.entity:type_name -> vibebridge.state.v1.Entity
+	6,  // 37: vibebridge.state.v1.EventState.facts:type_name -> vibebridge.state.v1.EventFacts
+	18, // 38: vibebridge.state.v1.EventState.organizer:type_name -> vibebridge.state.v1.Answer
+	21, // 39: vibebridge.state.v1.EventState.asked:type_name -> vibebridge.state.v1.Claim
+	6,  // 40: vibebridge.state.v1.EventState.kept:type_name -> vibebridge.state.v1.EventFacts
+	30, // 41: vibebridge.state.v1.EventState.others:type_name -> vibebridge.state.v1.OtherFacts
+	6,  // 42: vibebridge.state.v1.OtherFacts.facts:type_name -> vibebridge.state.v1.EventFacts
+	28, // 43: vibebridge.state.v1.OrderState.entity:type_name -> vibebridge.state.v1.Entity
+	9,  // 44: vibebridge.state.v1.OrderState.facts:type_name -> vibebridge.state.v1.OrderFacts
+	9,  // 45: vibebridge.state.v1.OrderState.kept:type_name -> vibebridge.state.v1.OrderFacts
+	28, // 46: vibebridge.state.v1.RefundState.entity:type_name -> vibebridge.state.v1.Entity
+	12, // 47: vibebridge.state.v1.RefundState.facts:type_name -> vibebridge.state.v1.RefundFacts
+	12, // 48: vibebridge.state.v1.RefundState.kept:type_name -> vibebridge.state.v1.RefundFacts
+	28, // 49: vibebridge.state.v1.OrganizerState.entity:type_name -> vibebridge.state.v1.Entity
+	4,  // 50: vibebridge.state.v1.OrganizerState.facts:type_name -> vibebridge.state.v1.OrganizerFacts
+	20, // 51: vibebridge.state.v1.MemberState.written:type_name -> vibebridge.state.v1.Cause
+	28, // 52: vibebridge.state.v1.LedgerState.entity:type_name -> vibebridge.state.v1.Entity
+	29, // 53: vibebridge.state.v1.Row.event:type_name -> vibebridge.state.v1.EventState
+	31, // 54: vibebridge.state.v1.Row.order:type_name -> vibebridge.state.v1.OrderState
+	32, // 55: vibebridge.state.v1.Row.refund:type_name -> vibebridge.state.v1.RefundState
+	33, // 56: vibebridge.state.v1.Row.organizer:type_name -> vibebridge.state.v1.OrganizerState
+	34, // 57: vibebridge.state.v1.Row.member:type_name -> vibebridge.state.v1.MemberState
+	35, // 58: vibebridge.state.v1.Row.ledger:type_name -> vibebridge.state.v1.LedgerState
+	36, // 59: vibebridge.state.v1.Row.session:type_name -> vibebridge.state.v1.SessionState
+	60, // [60:60] is the sub-list for method output_type
+	60, // [60:60] is the sub-list for method input_type
+	60, // [60:60] is the sub-list for extension type_name
+	60, // [60:60] is the sub-list for extension extendee
+	0,  // [0:60] is the sub-list for field type_name
 }
 
 func init() { file_statepb_state_proto_init() }
@@ -3083,8 +3267,9 @@ func file_statepb_state_proto_init() {
 		(*Input_Refund)(nil),
 		(*Input_Organizer)(nil),
 		(*Input_Note)(nil),
+		(*Input_Repeats)(nil),
 	}
-	file_statepb_state_proto_msgTypes[33].OneofWrappers = []any{
+	file_statepb_state_proto_msgTypes[35].OneofWrappers = []any{
 		(*Row_Event)(nil),
 		(*Row_Order)(nil),
 		(*Row_Refund)(nil),
@@ -3099,7 +3284,7 @@ func file_statepb_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_statepb_state_proto_rawDesc), len(file_statepb_state_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   35,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
