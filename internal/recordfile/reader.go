@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
 )
 
@@ -123,6 +124,8 @@ func (r *Reader) readLine() error {
 			return r.stripLine()
 		case errors.Is(err, io.ErrUnexpectedEOF):
 			return errors.New("the gzip stream is cut off here; the file is not whole")
+		case errors.As(err, new(flate.InternalError)): // the error is in the stream
+			return errors.New("gzip: the stream is damaged here")
 		case err != bufio.ErrBufferFull:
 			return err
 		}
