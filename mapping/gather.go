@@ -44,8 +44,7 @@ type Gatherer struct {
 
 	recent, older map[string]*gathered // two generations, so that there is an end to them
 	queue         []queued             // oldest first; what is not kept back any more is in it too
-	held          int
-	newest        int64 // offset
+	newest        int64                // offset
 }
 
 type gathered struct {
@@ -70,9 +69,6 @@ type Batch struct {
 
 // Offsets are those of the records.
 func (b Batch) Offsets() []int64 { return b.Input.GetRepeats().GetOffsets() }
-
-// Held is how many records are kept back.
-func (g *Gatherer) Held() int { return g.held }
 
 // Take looks at what intake makes of the next record of the partition, at a time in milliseconds since whenever. What is due
 // is to be sent first. Then, unless it is kept back, the record itself is.
@@ -107,7 +103,7 @@ func (g *Gatherer) Take(in Intake, now int64) (due []Batch, kept bool) {
 		g.queue = append(g.queue, queued{e.key, src.GetOffset(), now})
 	}
 	e.offsets, e.times = append(e.offsets, src.GetOffset()), append(e.times, src.GetTime())
-	if g.held++; len(e.offsets) == g.Limits.Batch {
+	if len(e.offsets) == g.Limits.Batch {
 		due = append(due, g.batch(e))
 	}
 	return due, true
@@ -150,7 +146,6 @@ func (g *Gatherer) batch(e *gathered) Batch {
 		Source: &statepb.Source{Partition: g.Partition, Offset: e.offsets[last], Time: e.times[last]},
 		Body:   &statepb.Input_Repeats{Repeats: &statepb.Repeats{Of: e.of, Offsets: e.offsets, Times: e.times}},
 	}}
-	g.held -= len(e.offsets)
 	e.offsets, e.times = nil, nil
 	return b
 }

@@ -124,9 +124,7 @@ func (s *step) passOver(st *statepb.EventState) {
 // rejectRepeat quarantines a record that repeats one that could not be sent.
 func (s *step) rejectRepeat(in *statepb.Input) {
 	if s.account(in) {
-		s.e.Tallies.Quarantined = tally(s.e.Tallies.Quarantined, string(ReasonTooLarge))
-		remember(s.e, in.GetSource(), ReasonTooLarge)
-		s.fresh = false
+		s.countQuarantined(in.GetSource(), ReasonTooLarge)
 	}
 	s.report(Events, in.GetSource(), ReasonTooLarge)
 }

@@ -1,6 +1,8 @@
 package mapping
 
 import (
+	"maps"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -22,6 +24,49 @@ func newSimGatheringWithLimits(c chooser, rules *Rules) *sim {
 	s := newSimWithLimits(c, rules)
 	s.gathers = true
 	return s
+}
+
+func (g *simGroup) gatherer(topic int) *Gatherer {
+	gatherer := g.gatherers[topic]
+	if gatherer == nil {
+		c := g.s.c
+		gatherer = &Gatherer{
+			Partition: int32((topic - simLegacy) / int(streamCount)),
+			Limits: GatherLimits{
+				Records: int64(1 + c.Intn("gather records", 12)), For: 1000, Batch: 1 + c.Intn("gather batch", 4), Keys: 1 + c.Intn("gather keys", 2),
+				Facts: g.s.rules.repeatableBytes(), Refresh: 100_000,
+			},
+			Acked: func(offset int64) bool {
+				return g.s.rashly || g.status(Cause{Topic: int32(topic), Offset: offset}).Done()
+			},
+		}
+		g.gatherers[topic] = gatherer
+	}
+	return gatherer
+}
+
+func (g *simGroup) batches(topic int, due []Batch) (sends []simSend) {
+	for _, b := range due {
+		b.Input.Settled = g.settled(topic)
+		send := simSend{topic: internalOf[Events], m: simMessage{key: b.Key, body: b.Input}}
+		for _, offset := range b.Offsets() {
+			send.slots = append(send.slots, g.slots[topic][offset-g.initial[topic]])
+		}
+		sends = append(sends, send)
+	}
+	return sends
+}
+
+// sendHeld sends what is kept back, as intake does when nothing more comes.
+func (g *simGroup) sendHeld() (sent bool) {
+	for _, topic := range slices.Sorted(maps.Keys(g.gatherers)) {
+		sends := g.batches(topic, g.gatherers[topic].All())
+		for _, send := range sends {
+			g.buffers[send.topic] = append(g.buffers[send.topic], send)
+			sent = true
+		}
+	}
+	return sent
 }
 
 // TestConvergenceGathering is TestConvergence with an intake that keeps versions back, and

@@ -537,12 +537,16 @@ func (s *step) reject(stream Stream) verdict {
 // topic until that is proven: the row alone proves nothing.
 func (s *step) quarantine(stream Stream, reason Reason) {
 	if s.fresh || s.e.Disposition == statepb.Disposition_PARKED {
-		s.e.Tallies.Quarantined = tally(s.e.Tallies.Quarantined, string(reason))
-		remember(s.e, s.e.Source, reason)
+		s.countQuarantined(s.e.Source, reason)
 		s.e.Disposition = statepb.Disposition_NONE
-		s.fresh = false
 	}
 	s.report(stream, s.e.Source, reason)
+}
+
+func (s *step) countQuarantined(src *statepb.Source, reason Reason) {
+	s.e.Tallies.Quarantined = tally(s.e.Tallies.Quarantined, string(reason))
+	remember(s.e, src, reason)
+	s.fresh = false
 }
 
 // sendable forgets the kept facts: their successors could be sent.

@@ -46,7 +46,7 @@ type gatherer struct {
 // take tells whether it keeps the record of the callback back. What is due by then is
 // sent first. It is false for a nil gathering.
 func (g *gathering) take(ctx goka.Context, in mapping.Intake) bool {
-	if g == nil || in.Input.GetEvent() == nil {
+	if g == nil {
 		return false
 	}
 	p := g.of(ctx)

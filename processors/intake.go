@@ -55,11 +55,9 @@ func (in *intake) record(ctx goka.Context, value any) {
 		return
 	}
 	in.b.metrics.intake(in.stream, out)
-	if out.Quarantine == "" && in.gathers.take(ctx, out) {
-		in.b.breaker.count(string(ctx.Topic()), out.Quarantine)
-		return
+	if !in.gathers.take(ctx, out) {
+		ctx.Emit(in.b.topics.internal(in.stream), out.Key, marshal(out.Input))
 	}
-	ctx.Emit(in.b.topics.internal(in.stream), out.Key, marshal(out.Input))
 	if rejected != nil {
 		in.send(ctx, rejected)
 	}
