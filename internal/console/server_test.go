@@ -31,7 +31,7 @@ type instance struct {
 	peers     []Peer
 	peersErr  error
 	notReady  []string
-	acts      chan struct{} // taken by each action; nil: none waits
+	acts      chan struct{} // each action takes one when it begins and one before it ends; nil: none waits
 	actErr    error
 	away      error // Kafka is; nil: it is there
 	bad       *BadRecord
@@ -110,6 +110,7 @@ func (i *instance) ReportPage(context.Context) ([]byte, error) {
 
 func (i *instance) act() error {
 	if i.acts != nil {
+		<-i.acts
 		<-i.acts
 	}
 	return errors.Join(i.actErr, i.away)
@@ -326,6 +327,7 @@ func TestActions(t *testing.T) {
 		first <- body
 	}()
 	source.acts <- struct{}{}
+	source.acts <- struct{}{}
 	if body := <-first; body != `{"commands":3,"sent":3,"events":0,"orders":1,"refunds":2,"waiting":0}`+"\n" {
 		t.Errorf("resync: %s", body)
 	}
@@ -333,13 +335,9 @@ func TestActions(t *testing.T) {
 		_, body := s.do("POST", "/api/v1/topics/orders_done/resume", actToken, "")
 		first <- body
 	}()
-	for { // until the first is under way
-		if answer, body := s.do("POST", "/api/v1/quarantine/replay", actToken, "{"); answer.StatusCode == 503 {
-			if !strings.Contains(body, "another action") {
-				t.Errorf("a second action: %s", body)
-			}
-			break
-		}
+	source.acts <- struct{}{} // it is under way
+	if answer, body := s.do("POST", "/api/v1/quarantine/replay", actToken, "{"); answer.StatusCode != 503 || !strings.Contains(body, "another action") {
+		t.Errorf("a second action: %d %s", answer.StatusCode, body)
 	}
 	source.actErr = errors.New("brokers\nare away")
 	source.acts <- struct{}{}
