@@ -53,7 +53,9 @@
 // # What may happen
 //
 //   - Every input may come again, in a row with what came behind it. Folding it in again changes nothing, and what
-//     was sent is sent again.
+//     was sent is sent again: a row may be acknowledged and what was sent beside it not. So joins keeps where an entity
+//     has gone from, until that is acknowledged.
+//   - What is published of an entity is up to whoever judges it. One that has been judged elsewhere is published anew.
 //   - Partners are not read through goka.Lookup: it does not tell how far it is, and the
 //     horizon has to know. They are followed in memory, as <c>-totals and the quarantine topic are (tail.go).
 //   - An instance that lost its partitions and does not know it may write over newer rows, as nothing here

@@ -149,7 +149,7 @@ func (s *session) published(stream compare.Stream, id string, row *rowpb.Row, f 
 	}
 	p.Left = positionOf(s.cfg.Left.Topics[stream], row.GetLeft().GetChanged())
 	p.Right = positionOf(s.cfg.Right.Topics[stream], row.GetRight().GetChanged())
-	return p, max(1, xxhash.Sum64(encoded(p))), true
+	return p, max(unsaid+1, xxhash.Sum64(encoded(p))), true
 }
 
 func positionOf(topic string, at *rowpb.Place) *Position {
@@ -167,7 +167,8 @@ func encoded(v any) []byte {
 	return b
 }
 
-// publish is the command to look at an entity again, and to say what has changed.
+// publish is the command to look at an entity again, and to say what is found: also when that was said, as the command
+// may have come again because it was lost.
 func (g *group) publish(ctx goka.Context, value any) {
 	defer g.begin(ctx)()
 	raw, _ := value.([]byte)
@@ -190,25 +191,15 @@ func (g *group) publish(ctx goka.Context, value any) {
 	now := time.Now()
 	p, digest, decided := g.s.published(stream, e.GetId(), e.GetRow(), f, now)
 	switch {
-	case !decided || digest == e.GetPublished():
+	case !decided:
 		return
 	case digest == 0:
-		g.resolve(ctx, e)
-	default:
-		p.At = now.UTC()
-		ctx.Emit(goka.Stream(g.s.topics.differences()), differenceKey(stream, e.GetId()), encoded(p))
-		e.Published = digest
+		p = &Published{Stream: stream.String(), ID: e.GetId(), Resolved: true, Since: now.UTC()}
 	}
+	p.At = now.UTC()
+	ctx.Emit(goka.Stream(g.s.topics.differences()), differenceKey(stream, e.GetId()), encoded(p))
+	e.Published = digest
 	save(ctx, e, before)
-}
-
-// resolve says that an entity does not differ any more, or not here.
-func (g *group) resolve(ctx goka.Context, e *livepb.Entity) {
-	stream, now := compare.Stream(e.GetStream()), time.Now().UTC()
-	ctx.Emit(goka.Stream(g.s.topics.differences()), differenceKey(stream, e.GetId()), encoded(&Published{
-		Stream: stream.String(), ID: e.GetId(), Resolved: true, At: now, Since: now,
-	}))
-	e.Published = 0
 }
 
 // A command is the horizon as of which to judge.

@@ -2,6 +2,7 @@ package live
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/lovoo/goka"
 	"google.golang.org/protobuf/proto"
@@ -72,7 +73,7 @@ func save(ctx goka.Context, e *livepb.Entity, before []byte) {
 }
 
 // merge takes a record into its side of the row.
-func (g *group) merge(e *livepb.Entity, r *livepb.Record) {
+func (s *session) merge(e *livepb.Entity, r *livepb.Record) {
 	e.Stream, e.Id = r.GetStream(), r.GetId()
 	if e.Row == nil {
 		e.Row = &rowpb.Row{}
@@ -81,7 +82,7 @@ func (g *group) merge(e *livepb.Entity, r *livepb.Record) {
 	if r.GetRight() {
 		side = &e.Row.Right
 	}
-	*side = g.s.folder.Merge(*side, r.GetSide())
+	*side = s.folder.Merge(*side, r.GetSide())
 }
 
 func (g *group) fold(ctx goka.Context, value any) {
@@ -91,7 +92,7 @@ func (g *group) fold(ctx goka.Context, value any) {
 		return
 	}
 	if e, raw, ok := stored(ctx); ok {
-		g.merge(e, r)
+		g.s.merge(e, r)
 		save(ctx, e, raw)
 	}
 }
@@ -106,26 +107,58 @@ func (g *group) join(ctx goka.Context, value any) {
 	if !ok {
 		return
 	}
+	for _, l := range g.s.joined(e, r, ctx.Offset(), g.tracker.Settled(string(ctx.Topic()), ctx.Partition())) {
+		ctx.Emit(goka.Stream(g.s.topics.rows()), l.key, marshal(l.row))
+	}
+	save(ctx, e, raw)
+}
+
+// letter is what joins sends to a key of the group of events.
+type letter struct {
+	key string
+	row *livepb.Entity
+}
+
+// unsaid is the digest of something that has to be said anew.
+const unsaid = 1
+
+// joined takes a half that lies at an offset into the row of its entity, and tells what to send. All below settled is
+// acknowledged.
+//
+// What a half has sent may be lost although what it has changed here is not, and then it comes again. So all is sent
+// again then, also what does not follow from the row any more: where the entity has gone from. A move below settled is
+// not to be said again.
+func (s *session) joined(e *livepb.Entity, r *livepb.Record, offset, settled int64) (letters []letter) {
 	before := marshal(e.GetRow())
-	g.merge(e, r)
+	s.merge(e, r)
 	if !bytes.Equal(marshal(e.GetRow()), before) {
 		e.Version++
 	}
 	if !r.GetRight() && r.GetEvent() != "" && !r.GetSide().GetPresent() {
 		e.Event, e.Order = r.GetEvent(), r.GetOrder()
 	}
-	rows := goka.Stream(g.s.topics.rows())
 	to := judgedAt(e)
-	if e.Sent != "" && e.Sent != to {
-		ctx.Emit(rows, e.Sent, marshal(&livepb.Entity{Stream: e.Stream, Id: e.Id, Version: e.Version, Gone: true}))
+	if e.Sent != to {
+		if e.Sent != "" || e.Published != 0 {
+			e.Published = unsaid // whoever judges it now does not know
+		}
+		if e.Moved < settled {
+			e.Former = nil
+		}
+		e.Former = slices.DeleteFunc(append(e.Former, e.Sent), func(key string) bool { return key == "" || key == to })
+		e.Sent, e.Moved = to, offset
 	}
-	if to != "" && e.Published != 0 {
-		g.resolve(ctx, e)
+	if len(e.Former) == 0 {
+		e.Moved = 0
+	} else if offset == e.Moved {
+		for _, key := range e.Former {
+			letters = append(letters, letter{key, &livepb.Entity{Stream: e.Stream, Id: e.Id, Version: e.Version, Gone: true}})
+		}
 	}
-	if e.Sent = to; to != "" { // also when nothing has changed: it may be that what was sent before a failure was lost
-		ctx.Emit(rows, to, marshal(&livepb.Entity{Stream: e.Stream, Id: e.Id, Version: e.Version, Row: e.Row}))
+	if to != "" { // also when nothing has changed
+		letters = append(letters, letter{to, &livepb.Entity{Stream: e.Stream, Id: e.Id, Version: e.Version, Row: e.Row, Published: e.Published}})
 	}
-	save(ctx, e, raw)
+	return letters
 }
 
 // judgedAt is the key of an order or a refund beside its event: by what the left side
@@ -150,7 +183,7 @@ func judgedAt(e *livepb.Entity) string {
 	return refundKey(event, order, e.GetId())
 }
 
-// take puts a row in place that joins has sent. One that is older than what is there came again.
+// take puts a row in place that joins has sent.
 func (g *group) take(ctx goka.Context, value any) {
 	defer g.begin(ctx)()
 	came := &livepb.Entity{}
@@ -158,15 +191,31 @@ func (g *group) take(ctx goka.Context, value any) {
 		return
 	}
 	e, raw, ok := stored(ctx)
-	switch {
-	case !ok || came.GetVersion() < e.GetVersion():
-	case !came.GetGone():
-		came.Published = e.GetPublished()
-		save(ctx, came, raw)
+	if !ok {
+		return
+	}
+	there := e
+	if raw == nil {
+		there = nil
+	}
+	switch now := placed(there, came); {
+	case now != nil:
+		save(ctx, now, raw)
 	case raw != nil:
-		if e.GetPublished() != 0 {
-			g.resolve(ctx, e)
-		}
 		ctx.Delete()
 	}
+}
+
+// placed is the row of a key after what came for it; nil: none. One that is older than what is there came again. What
+// is published of the entity stays as it is: it is judged elsewhere from now on when it has gone, and said there.
+func placed(there, came *livepb.Entity) (now *livepb.Entity) {
+	switch {
+	case came.GetVersion() < there.GetVersion():
+		return there
+	case came.GetGone():
+		return nil
+	case there != nil && (came.GetVersion() == there.GetVersion() || came.GetPublished() != unsaid):
+		came.Published = there.GetPublished()
+	}
+	return came
 }

@@ -125,9 +125,14 @@ type Entity struct {
 	Event   string `protobuf:"bytes,5,opt,name=event,proto3" json:"event,omitempty"`
 	Order   string `protobuf:"bytes,6,opt,name=order,proto3" json:"order,omitempty"`
 	Sent    string `protobuf:"bytes,7,opt,name=sent,proto3" json:"sent,omitempty"`
+	// former are the other keys at which it was of late, and moved is the offset of the half that moved it last: what
+	// took it away from those keys is said again when that half comes again.
+	Former []string `protobuf:"bytes,10,rep,name=former,proto3" json:"former,omitempty"`
+	Moved  int64    `protobuf:"varint,11,opt,name=moved,proto3" json:"moved,omitempty"`
 	// gone, between groups alone: the entity is not at this key any more.
 	Gone bool `protobuf:"varint,8,opt,name=gone,proto3" json:"gone,omitempty"`
-	// Digest of what <p>-differences says of the entity; 0: that there is none.
+	// Digest of what <p>-differences says of the entity; 0: that there is none; 1: it has to be said anew, as it was
+	// said, if at all, by whoever judged the entity before.
 	Published     uint64 `protobuf:"fixed64,9,opt,name=published,proto3" json:"published,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -212,6 +217,20 @@ func (x *Entity) GetSent() string {
 	return ""
 }
 
+func (x *Entity) GetFormer() []string {
+	if x != nil {
+		return x.Former
+	}
+	return nil
+}
+
+func (x *Entity) GetMoved() int64 {
+	if x != nil {
+		return x.Moved
+	}
+	return 0
+}
+
 func (x *Entity) GetGone() bool {
 	if x != nil {
 		return x.Gone
@@ -237,7 +256,7 @@ const file_live_livepb_live_proto_rawDesc = "" +
 	"\x02id\x18\x03 \x01(\tR\x02id\x12\x14\n" +
 	"\x05event\x18\x04 \x01(\tR\x05event\x12\x14\n" +
 	"\x05order\x18\x05 \x01(\tR\x05order\x12/\n" +
-	"\x04side\x18\x06 \x01(\v2\x1b.vibebridge.compare.v1.SideR\x04side\"\xea\x01\n" +
+	"\x04side\x18\x06 \x01(\v2\x1b.vibebridge.compare.v1.SideR\x04side\"\x98\x02\n" +
 	"\x06Entity\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\rR\x06stream\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12,\n" +
@@ -245,7 +264,10 @@ const file_live_livepb_live_proto_rawDesc = "" +
 	"\aversion\x18\x04 \x01(\x04R\aversion\x12\x14\n" +
 	"\x05event\x18\x05 \x01(\tR\x05event\x12\x14\n" +
 	"\x05order\x18\x06 \x01(\tR\x05order\x12\x12\n" +
-	"\x04sent\x18\a \x01(\tR\x04sent\x12\x12\n" +
+	"\x04sent\x18\a \x01(\tR\x04sent\x12\x16\n" +
+	"\x06former\x18\n" +
+	" \x03(\tR\x06former\x12\x14\n" +
+	"\x05moved\x18\v \x01(\x03R\x05moved\x12\x12\n" +
 	"\x04gone\x18\b \x01(\bR\x04gone\x12\x1c\n" +
 	"\tpublished\x18\t \x01(\x06R\tpublishedB@Z>github.com/ticketscloud/vibe-bridge/compare/live/livepb;livepbb\x06proto3"
 
