@@ -13,7 +13,7 @@ const decodedEvents = 256
 // eventCacheBytes bounds, by their encoded size, the rows of events that are kept in each half of a partition's cache.
 // Many orders ask for few events, and an event is decided about several times in a row: reading and decoding its row each
 // time was a tenth of the gate's work.
-const eventCacheBytes = 2 << 20
+const eventCacheBytes = 1 << 20
 
 // rowCache is what the callbacks of one partition and session have read and written. They run one after the other, and
 // nobody else writes to the partition's store while they do: it needs no lock, and nothing in it can be out of date.

@@ -100,7 +100,7 @@ func TestPlanByHand(t *testing.T) {
 		{"network", "out, the fullest instance", 20e6},
 		{"network", "in, each broker", 40e6},
 		{"network", "out, each broker", (20e6 + 80e6) / 3},
-		{"memory", "each instance, at most", 310 * (1 << 20)},
+		{"memory", "each instance, at most", 278 * (1 << 20)},
 		{"times", "start with its state", 2},
 		{"times", "start with an empty folder", 2 + (2*1.12e8+600*20_000)/2/1e5},
 		{"times", "hand-over when an instance is killed", 21},

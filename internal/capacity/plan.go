@@ -72,7 +72,7 @@ const (
 	// Rows of an event: its own, and its place in the table of organizers.
 	rowsOfEvent = 2
 	// The cache of the local state, for blocks and for the memtables of each partition (internal/store).
-	cacheMiB    = 64
+	cacheMiB    = 32
 	memtableMiB = 8
 	hour        = 3600.0
 	day         = 24 * hour

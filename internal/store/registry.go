@@ -21,7 +21,7 @@ const (
 	DefaultMaxOpenFiles  = 1000
 )
 
-const blockBytes = 64 << 20 // of the cache, beside memtables
+const blockBytes = 32 << 20 // of the cache, beside memtables
 
 // CacheBytes is how large a cache so many partitions want: for blocks, and for two memtables of each.
 func CacheBytes(partitions int32) int64 {
