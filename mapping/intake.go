@@ -20,6 +20,7 @@ type Intake struct {
 }
 
 // Intake decodes and checks one legacy record. A nil or empty value is a tombstone.
+// Texts of the Input may be parts of value, which nobody may change from then on. The key is not.
 //
 // The checks are those of the mapping contract that need nothing but the record,
 // in the contract's order; what needs another entity is left to the gate.
@@ -122,12 +123,14 @@ func (r *Rules) slimEventTooLarge(f *statepb.EventFacts) bool {
 }
 
 func (r *Rules) intakeOrder(src *statepb.Source, value []byte) Intake {
-	var m intake.Order
-	if err := intake.DecodeOrder(value, &m); err != nil {
+	reader := intake.BorrowOrderReader()
+	defer reader.Return() // what is made of the order keeps its texts alone
+	m, err := reader.Decode(value)
+	if err != nil {
 		return quarantined(Orders, src, decodeReason(err))
 	}
 	if m.GetStatus() != intake.Order_DONE {
-		return skippedOrder(&m, src, statusReason(m.GetStatus()))
+		return skippedOrder(m, src, statusReason(m.GetStatus()))
 	}
 	switch {
 	case m.GetId() == "":
@@ -137,7 +140,7 @@ func (r *Rules) intakeOrder(src *statepb.Source, value []byte) Intake {
 	}
 	customer := m.GetSettings().GetCustomer()
 	if customer.GetPhone() == "" {
-		return skippedOrder(&m, src, ReasonNoPhone)
+		return skippedOrder(m, src, ReasonNoPhone)
 	}
 	phone, ok := normalizePhone(customer.GetPhone())
 	if !ok {
@@ -149,9 +152,9 @@ func (r *Rules) intakeOrder(src *statepb.Source, value []byte) Intake {
 		}
 	}
 	if len(m.GetTickets()) == 0 {
-		return skippedOrder(&m, src, ReasonNoTickets)
+		return skippedOrder(m, src, ReasonNoTickets)
 	}
-	in := newOrderInput(src, &m, phone)
+	in := newOrderInput(src, m, phone)
 	f := in.GetOrder()
 	if len(value) > r.MaxRecordBytes/8 && r.slimOrderTooLarge(f) {
 		return quarantined(Orders, src, ReasonTooLarge)

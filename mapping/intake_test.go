@@ -184,9 +184,14 @@ func checkIntake(t *testing.T, rules *Rules, s Stream, value []byte) {
 	if len(in.Key)+len(encoded) > 2*rules.MaxRecordBytes {
 		t.Errorf("%s: key and input have %d bytes", s, len(in.Key)+len(encoded))
 	}
+	key := strings.Clone(in.Key)
 	for i := range given {
-		given[i]++ // the caller owns the value
+		given[i]++
 	}
+	if in.Key != key {
+		t.Fatalf("%s: the key is a part of the value", s)
+	}
+	copy(given, value)
 	again := rules.Intake(s, src, value)
 	if again.Key != in.Key || again.Quarantine != in.Quarantine || !slices.Equal(again.Counts, in.Counts) || !proto.Equal(again.Input, in.Input) {
 		t.Errorf("%s: %+v, then %+v", s, in, again)

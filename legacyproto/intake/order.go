@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 	"unsafe"
 
@@ -15,10 +16,38 @@ import (
 // with each other, and none with b.
 func DecodeOrder(b []byte, m *Order) error {
 	*m = Order{} // and not Reset, which would move every m to the heap
-	if scanOrder(unsafe.String(unsafe.SliceData(b), len(b)), m) {
-		ownTexts(m)
-		return nil
+	if !scanOrder(unsafe.String(unsafe.SliceData(b), len(b)), m, new(orderParts)) {
+		return notAnOrder(b)
 	}
+	ownTexts(m)
+	return nil
+}
+
+// OrderReader is DecodeOrder for whoever reads one order after the other: it has one piece of memory for all of them.
+type OrderReader struct {
+	order Order
+	parts orderParts
+}
+
+var orderReaders = sync.Pool{New: func() any { return new(OrderReader) }}
+
+// BorrowOrderReader gives a reader to whoever reads an order now and then.
+func BorrowOrderReader() *OrderReader { return orderReaders.Get().(*OrderReader) }
+
+// Return takes back one that was borrowed. Neither it nor the order that it has read is to be used any more.
+func (r *OrderReader) Return() { orderReaders.Put(r) }
+
+// Decode reads an order. It is good until the next one is read, and its texts are parts of b: they are good for as long
+// as nobody changes b.
+func (r *OrderReader) Decode(b []byte) (*Order, error) {
+	r.order, r.parts = Order{}, orderParts{}
+	if !scanOrder(unsafe.String(unsafe.SliceData(b), len(b)), &r.order, &r.parts) {
+		return nil, notAnOrder(b)
+	}
+	return &r.order, nil
+}
+
+func notAnOrder(b []byte) error {
 	return fmt.Errorf("decode Order: %w", explain(b, (*Order)(nil).ProtoReflect().Descriptor()))
 }
 
@@ -56,11 +85,10 @@ type ticketParts struct {
 	seat   Order_Ticket_Seat
 }
 
-// scanOrder reads s into m, which is empty. The result is false, and m undefined,
-// when s is not wire format or has a string that is not UTF-8. The strings of m are
-// parts of s.
-func scanOrder(s string, m *Order) bool {
-	var parts *orderParts
+// scanOrder reads s into m, which is empty, as parts are, of which m is made. The result
+// is false, and m undefined, when s is not wire format or has a string that is not UTF-8.
+// The strings of m are parts of s.
+func scanOrder(s string, m *Order, parts *orderParts) bool {
 	var spare []ticketParts
 	for i := 0; i < len(s); {
 		key, v, content, next := scanField(s, i)
@@ -77,10 +105,7 @@ func scanOrder(s string, m *Order) bool {
 		case 8<<3 | length:
 			ok = setText(&m.Org, content)
 		case 20<<3 | length:
-			if parts == nil {
-				parts = new(orderParts)
-				m.Settings = &parts.settings
-			}
+			m.Settings = &parts.settings
 			ok = scanSettings(content, parts)
 		case 33<<3 | length:
 			if len(spare) == 0 {
@@ -88,7 +113,7 @@ func scanOrder(s string, m *Order) bool {
 				switch {
 				case m.Tickets != nil:
 					spare, m.Tickets = make([]ticketParts, n), slices.Grow(m.Tickets, n)
-				case n == 1 && parts != nil:
+				case n == 1:
 					spare, m.Tickets = parts.ticket[:], parts.list[:0]
 				default:
 					spare, m.Tickets = make([]ticketParts, n), make([]*Order_Ticket, 0, n)
@@ -245,6 +270,9 @@ func scanField(s string, i int) (key, v uint64, content string, next int) {
 func scanVarint(s string, i int) (v uint64, next int) {
 	if i < len(s) && s[i] < 0x80 {
 		return uint64(s[i]), i + 1
+	}
+	if i+1 < len(s) && s[i+1] < 0x80 { // as keys of fields from 16 on and most lengths
+		return uint64(s[i]&0x7f) | uint64(s[i+1])<<7, i + 2
 	}
 	return scanLongVarint(s, i)
 }

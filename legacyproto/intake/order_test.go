@@ -14,6 +14,9 @@ import (
 	"github.com/ticketscloud/vibe-bridge/legacyproto/intake"
 )
 
+// reader has read what was compared before.
+var reader intake.OrderReader
+
 // agree fails when the scan and proto.Unmarshal differ about b, or the scan and
 // the other decoders about the reason to refuse it. It returns what was decoded,
 // nil for what is refused.
@@ -28,6 +31,13 @@ func agree(t interface {
 	got := &intake.Order{Id: "old", Number: 5, Settings: new(intake.Order_Settings), Tickets: []*intake.Order_Ticket{{Id: "old"}}}
 	given := bytes.Clone(b)
 	err := intake.DecodeOrder(given, got)
+	read, readErr := reader.Decode(given)
+	switch {
+	case (err == nil) != (readErr == nil) || err != nil && err.Error() != readErr.Error():
+		t.Fatalf("%x: DecodeOrder says %v, a reader %v", b, err, readErr)
+	case err == nil && !proto.Equal(got, read):
+		t.Fatalf("%x: DecodeOrder says %v, a reader %v", b, got, read)
+	}
 	clear(given)
 	if (err == nil) != (wantErr == nil) {
 		t.Fatalf("%x: the scan says %v, proto.Unmarshal %v", b, err, wantErr)
