@@ -24,8 +24,7 @@ func (b *bench) fill(ctx context.Context) error {
 		return err
 	}
 	began := time.Now()
-	if err := b.command(ctx, b.program("vibe-bridge"), "generate", "--config", p.config(), "--orders", fmt.Sprint(b.orders),
-		"--seed", fmt.Sprint(b.seed), "--partitions", fmt.Sprint(b.partitions), "--directory-out", b.directory()); err != nil {
+	if err := b.generate(ctx, p, b.directory()); err != nil {
 		return err
 	}
 	ends, err := b.admin.ListEndOffsets(ctx, legacyTopics...)
@@ -42,6 +41,12 @@ func (b *bench) fill(ctx context.Context) error {
 	}
 	b.say("loaded %d legacy records of %.0f bytes in %.0fs", b.loaded, b.shape.LegacyBytes, time.Since(began).Seconds())
 	return nil
+}
+
+// generate writes the season into the legacy topics of a place, and the directory of its places into a file.
+func (b *bench) generate(ctx context.Context, p *place, directory string) error {
+	return b.command(ctx, b.program("vibe-bridge"), "generate", "--config", p.config(), "--orders", fmt.Sprint(b.orders),
+		"--seed", fmt.Sprint(b.seed), "--partitions", fmt.Sprint(b.partitions), "--directory-out", directory)
 }
 
 // sell makes the orders up that are not in the season, or that are once more.

@@ -139,44 +139,9 @@ func (b *bench) drain(ctx context.Context, c contestant, p *place, n int) (*figu
 		return nil, err
 	}
 	defer run.Kill()
-	first, last := steady.Sample{}, steady.Sample{At: began}
-	var seen []steady.Sample // at which something had come out
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
-	for ended := false; !ended; {
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-run.Done():
-			if ended = true; !c.ends || !run.State().Success() {
-				return nil, fmt.Errorf("it ended with %s", run.State())
-			}
-		case <-tick.C:
-		}
-		now, err := b.look(ctx, p, broker, run, ended)
-		if err != nil {
-			return nil, err
-		}
-		switch {
-		case ended:
-			last = now
-		case now.Written > last.Written:
-			if last = now; first.Written == 0 {
-				first = now
-			}
-			seen = append(seen, now)
-		case last.Written > 0 && !c.ends && now.At.Sub(last.At) > quiet:
-			ended = true
-		case last.Written == 0 && now.At.Sub(began) > p.patience():
-			return nil, fmt.Errorf("nothing has come out within %s", p.patience())
-		}
-	}
-	if !c.ends {
-		ending, cancel := context.WithTimeout(ctx, endLimit)
-		defer cancel()
-		if err := run.End(ending); err != nil {
-			return nil, err
-		}
+	seen, last, err := b.follow(ctx, c, p, broker, run)
+	if err != nil {
+		return nil, err
 	}
 	drained := last
 	if !c.ends {
@@ -185,9 +150,55 @@ func (b *bench) drain(ctx context.Context, c contestant, p *place, n int) (*figu
 	seconds := drained.At.Sub(began).Seconds()
 	_, peak := run.Memory()
 	return &figures{
-		Contestant: c.name, Round: n, Seconds: seconds, FirstOut: first.At.Sub(began).Seconds(), Rate: float64(b.loaded) / seconds,
+		Contestant: c.name, Round: n, Seconds: seconds, FirstOut: seen[0].At.Sub(began).Seconds(), Rate: float64(b.loaded) / seconds,
 		CPU: drained.CPU.Seconds(), BrokerCPU: (drained.Broker - before).Seconds(), PeakMiB: peak, Written: int64(last.Written), seen: seen,
 	}, nil
+}
+
+// follow looks at what comes out until nothing does any more, and ends the process then.
+// seen is when something had come out.
+func (b *bench) follow(ctx context.Context, c contestant, p *place, broker int, run *process.Process) (seen []steady.Sample, last steady.Sample, err error) {
+	began := time.Now()
+	last.At = began
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for ended := false; !ended; {
+		select {
+		case <-ctx.Done():
+			return nil, last, ctx.Err()
+		case <-run.Done():
+			if ended = true; !c.ends || !run.State().Success() {
+				return nil, last, fmt.Errorf("it ended with %s", run.State())
+			}
+		case <-tick.C:
+		}
+		now, err := b.look(ctx, p, broker, run, ended)
+		if err != nil {
+			return nil, last, err
+		}
+		switch {
+		case ended:
+			last = now
+		case now.Written > last.Written:
+			last = now
+			seen = append(seen, now)
+		case last.Written > 0 && !c.ends && now.At.Sub(last.At) > quiet:
+			ended = true
+		case last.Written == 0 && now.At.Sub(began) > p.patience():
+			return nil, last, fmt.Errorf("nothing has come out within %s", p.patience())
+		}
+	}
+	if !c.ends {
+		ending, cancel := context.WithTimeout(ctx, endLimit)
+		defer cancel()
+		if err := run.End(ending); err != nil {
+			return nil, last, err
+		}
+	}
+	if len(seen) == 0 { // it ended before the second look
+		seen = append(seen, last)
+	}
+	return seen, last, nil
 }
 
 // drainedAt is when 999 of 1000 slim records were out: some orders name a set that their event has not, and are held back

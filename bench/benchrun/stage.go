@@ -61,7 +61,7 @@ func (b *bench) onStage(ctx context.Context, c contestant, places []*place, act 
 	}
 	defer client.Close()
 	s := &stage{b: b, c: c, p: p, client: client, flow: newFlow(), sales: b.sales.orders, events: map[string]bool{}}
-	if err := s.createLegacy(ctx); err != nil {
+	if err := b.createLegacy(ctx, p); err != nil {
 		return err
 	}
 	if err := b.createTopics(ctx, p); err != nil {
@@ -111,12 +111,13 @@ func (s *stage) perform(ctx context.Context, places []*place, act func(context.C
 	return s.leave(ctx)
 }
 
-func (s *stage) createLegacy(ctx context.Context) error {
+// createLegacy creates the legacy topics of a place that has its own.
+func (b *bench) createLegacy(ctx context.Context, p *place) error {
 	var own []string
 	for _, topic := range legacyTopics {
-		own = append(own, s.p.reads(topic))
+		own = append(own, p.reads(topic))
 	}
-	created, err := s.b.admin.CreateTopics(ctx, int32(s.b.partitions), 1, map[string]*string{"retention.ms": kadm.StringPtr("-1")}, own...)
+	created, err := b.admin.CreateTopics(ctx, int32(b.partitions), 1, map[string]*string{"retention.ms": kadm.StringPtr("-1")}, own...)
 	for _, r := range created {
 		err = errors.Join(err, r.Err)
 	}
@@ -125,7 +126,7 @@ func (s *stage) createLegacy(ctx context.Context) error {
 	}
 	// A broker knows a topic some moments after it has been created.
 	return wait(ctx, "the legacy topics to be known", func(time.Time) bool {
-		listed, err := s.b.admin.ListTopics(ctx, own...)
+		listed, err := b.admin.ListTopics(ctx, own...)
 		return err == nil && listed.Error() == nil
 	})
 }
