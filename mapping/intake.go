@@ -66,7 +66,7 @@ func (r *Rules) intakePartner(src *statepb.Source, value []byte) Intake {
 
 func (r *Rules) intakeEvent(src *statepb.Source, value []byte) Intake {
 	var m intake.Event
-	if err := intake.DecodeEvent(value, &m); err != nil {
+	if err := intake.ViewEvent(value, &m); err != nil {
 		return quarantined(Events, src, decodeReason(err))
 	}
 	switch {
@@ -89,7 +89,7 @@ func (r *Rules) intakeEvent(src *statepb.Source, value []byte) Intake {
 		return quarantined(Events, src, ReasonTooLarge)
 	}
 	return Intake{
-		Key:    EventKey(f.Id),
+		Key:    strings.Clone(EventKey(f.Id)),
 		Input:  &statepb.Input{Source: src, Body: &statepb.Input_Event{Event: f}},
 		Counts: counts,
 	}

@@ -11,9 +11,17 @@ import (
 // DecodeEvent is DecodePartner for records of the events topic. It is scanned by hand, as DecodeOrder: at the start of a
 // deployment all events are read before the first order. The strings of m share memory with each other, and none with b.
 func DecodeEvent(b []byte, m *Event) error {
+	err := ViewEvent(b, m)
+	if err == nil {
+		ownEventTexts(m)
+	}
+	return err
+}
+
+// ViewEvent is DecodeEvent for whoever is done with m before b changes: the strings of m are parts of b.
+func ViewEvent(b []byte, m *Event) error {
 	*m = Event{}
 	if scanEvent(unsafe.String(unsafe.SliceData(b), len(b)), m) {
-		ownEventTexts(m)
 		return nil
 	}
 	return fmt.Errorf("decode Event: %w", explain(b, (*Event)(nil).ProtoReflect().Descriptor()))

@@ -24,8 +24,13 @@ func agreeEvent(t interface {
 	got := &intake.Event{Id: "old", Lifetime: new(intake.Lifetime), Sets: []*intake.Event_TicketSet{{Id: "old"}}}
 	given := bytes.Clone(b)
 	err := intake.DecodeEvent(given, got)
+	viewed := new(intake.Event)
+	viewErr := intake.ViewEvent(given, viewed)
+	same := proto.Equal(viewed, got)
 	clear(given)
 	switch {
+	case (err == nil) != (viewErr == nil) || err != nil && err.Error() != viewErr.Error() || err == nil && !same:
+		t.Fatalf("%x: DecodeEvent says %v, ViewEvent %v", b, err, viewErr)
 	case (err == nil) != (wantErr == nil):
 		t.Fatalf("%x: the scan says %v, proto.Unmarshal %v", b, err, wantErr)
 	case err == nil && !proto.Equal(got, want):
