@@ -55,13 +55,7 @@ func (b *bench) flat(ctx context.Context, c contestant, n, known int) (f *flatFi
 	p := newPlace(b, fmt.Sprintf("%s-known-%d-%d", c.name, known, n))
 	p.known, p.legacy = known, "legacy-"+p.name+"-"
 	defer func() { err = errors.Join(err, b.remove(context.WithoutCancel(ctx), p)) }()
-	if err := b.settle(c, p); err != nil {
-		return nil, err
-	}
-	if err := b.createLegacy(ctx, p); err != nil {
-		return nil, err
-	}
-	if err := b.createTopics(ctx, p); err != nil {
+	if err := b.prepare(ctx, c, p); err != nil {
 		return nil, err
 	}
 	if err := b.know(ctx, p); err != nil {

@@ -101,8 +101,14 @@ func (b *bench) settle(c contestant, p *place) error {
 	return b.configure(p, c.config)
 }
 
-// createTopics has the bridge create its topics, for all contestants alike.
+// createTopics creates the legacy topics of a place that has its own, and has the bridge create the others, for all
+// contestants alike.
 func (b *bench) createTopics(ctx context.Context, p *place) error {
+	if p.legacy != "" {
+		if err := b.createLegacy(ctx, p); err != nil {
+			return err
+		}
+	}
 	if err := b.command(ctx, b.program("vibe-bridge"), "topics", "create", "--config", p.config()); err != nil {
 		return err
 	}

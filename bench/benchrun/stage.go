@@ -61,9 +61,6 @@ func (b *bench) onStage(ctx context.Context, c contestant, places []*place, act 
 	}
 	defer client.Close()
 	s := &stage{b: b, c: c, p: p, client: client, flow: newFlow(), sales: b.sales.orders, events: map[string]bool{}}
-	if err := b.createLegacy(ctx, p); err != nil {
-		return err
-	}
 	if err := b.createTopics(ctx, p); err != nil {
 		return err
 	}
@@ -111,7 +108,6 @@ func (s *stage) perform(ctx context.Context, places []*place, act func(context.C
 	return s.leave(ctx)
 }
 
-// createLegacy creates the legacy topics of a place that has its own.
 func (b *bench) createLegacy(ctx context.Context, p *place) error {
 	var own []string
 	for _, topic := range legacyTopics {
