@@ -12,20 +12,20 @@ import (
 //   - Every field is written with a comma before it. The first comma of an
 //     object is overwritten by its brace when the object is closed, so that no
 //     field needs to know whether it is the first.
-//   - A name is passed with its comma, quotes and colon, as one constant that
-//     is copied in one go.
+//   - A name is passed with its comma, quotes and colon, and the quote that opens
+//     a string, as one constant that is copied in one go.
 //   - appendText writes a required string, also when it is empty;
 //     appendOptionalText leaves an empty one out. null is never written.
 
 func appendEventJSON(dst []byte, edition Edition, e *Event) []byte {
 	start := len(dst)
-	dst = appendText(dst, `,"id":`, e.ID)
-	dst = appendOptionalText(dst, `,"group_id":`, e.GroupID)
-	dst = appendText(dst, `,"name":`, e.Name)
+	dst = appendText(dst, `,"id":"`, e.ID)
+	dst = appendOptionalText(dst, `,"group_id":"`, e.GroupID)
+	dst = appendText(dst, `,"name":"`, e.Name)
 	if edition == Edition2 {
-		dst = appendText(dst, `,"status":`, e.Status)
+		dst = appendText(dst, `,"status":"`, e.Status)
 	}
-	dst = appendText(dst, `,"category":`, e.Category)
+	dst = appendText(dst, `,"category":"`, e.Category)
 	if e.StartAt != nil {
 		dst = appendInteger(dst, `,"start_at":`, *e.StartAt)
 	}
@@ -33,11 +33,11 @@ func appendEventJSON(dst []byte, edition Edition, e *Event) []byte {
 	if edition == Edition2 {
 		dst = appendNumber(dst, `,"offset":`, finiteOrZero(e.Offset))
 	}
-	dst = appendOptionalText(dst, `,"media":`, e.Media)
+	dst = appendOptionalText(dst, `,"media":"`, e.Media)
 	if edition == Edition1 {
-		dst = appendOptionalText(dst, `,"timezone":`, e.Timezone)
+		dst = appendOptionalText(dst, `,"timezone":"`, e.Timezone)
 	}
-	dst = appendOptionalText(dst, `,"description":`, e.Description)
+	dst = appendOptionalText(dst, `,"description":"`, e.Description)
 	if e.Organizer != nil {
 		dst = appendOrganizerJSON(append(dst, `,"organizer":`...), edition, e.Organizer)
 	}
@@ -49,8 +49,8 @@ func appendEventJSON(dst []byte, edition Edition, e *Event) []byte {
 
 func appendOrganizerJSON(dst []byte, edition Edition, o *Organizer) []byte {
 	start := len(dst)
-	dst = appendText(dst, `,"id":`, o.ID)
-	dst = appendText(dst, `,"name":`, o.Name)
+	dst = appendText(dst, `,"id":"`, o.ID)
+	dst = appendText(dst, `,"name":"`, o.Name)
 	if o.Legals != nil {
 		dst = appendLegalsJSON(append(dst, `,"legals":`...), edition, o.Legals)
 	}
@@ -60,26 +60,26 @@ func appendOrganizerJSON(dst []byte, edition Edition, o *Organizer) []byte {
 func appendLegalsJSON(dst []byte, edition Edition, l *Legals) []byte {
 	start := len(dst)
 	if edition == Edition1 {
-		dst = appendText(dst, `,"name":`, l.Name)
-		dst = appendText(dst, `,"type":`, l.Type)
+		dst = appendText(dst, `,"name":"`, l.Name)
+		dst = appendText(dst, `,"type":"`, l.Type)
 	} else {
-		dst = appendOptionalText(dst, `,"name":`, l.Name)
-		dst = appendOptionalText(dst, `,"type":`, l.Type)
+		dst = appendOptionalText(dst, `,"name":"`, l.Name)
+		dst = appendOptionalText(dst, `,"type":"`, l.Type)
 	}
-	dst = appendOptionalText(dst, `,"inn":`, l.INN)
-	dst = appendOptionalText(dst, `,"ogrn":`, l.OGRN)
-	dst = appendOptionalText(dst, `,"address":`, l.Address)
+	dst = appendOptionalText(dst, `,"inn":"`, l.INN)
+	dst = appendOptionalText(dst, `,"ogrn":"`, l.OGRN)
+	dst = appendOptionalText(dst, `,"address":"`, l.Address)
 	return closeObject(dst, start)
 }
 
 func appendVenueJSON(dst []byte, v *Venue) []byte {
 	start := len(dst)
-	dst = appendText(dst, `,"id":`, v.ID)
-	dst = appendText(dst, `,"name":`, v.Name)
-	dst = appendOptionalText(dst, `,"address":`, v.Address)
-	dst = appendOptionalText(dst, `,"description":`, v.Description)
-	dst = appendOptionalText(dst, `,"zipcode":`, v.Zipcode)
-	dst = appendOptionalText(dst, `,"city_name":`, v.CityName)
+	dst = appendText(dst, `,"id":"`, v.ID)
+	dst = appendText(dst, `,"name":"`, v.Name)
+	dst = appendOptionalText(dst, `,"address":"`, v.Address)
+	dst = appendOptionalText(dst, `,"description":"`, v.Description)
+	dst = appendOptionalText(dst, `,"zipcode":"`, v.Zipcode)
+	dst = appendOptionalText(dst, `,"city_name":"`, v.CityName)
 	dst = appendOptionalNumber(dst, `,"lat":`, v.Lat)
 	dst = appendOptionalNumber(dst, `,"lon":`, v.Lon)
 	return closeObject(dst, start)
@@ -87,9 +87,9 @@ func appendVenueJSON(dst []byte, v *Venue) []byte {
 
 func appendOrderJSON(dst []byte, edition Edition, o *Order) []byte {
 	start := len(dst)
-	dst = appendText(dst, `,"id":`, o.ID)
+	dst = appendText(dst, `,"id":"`, o.ID)
 	if edition == Edition2 {
-		dst = appendText(dst, `,"number":`, o.Number)
+		dst = appendText(dst, `,"number":"`, o.Number)
 	}
 	dst = appendCustomerJSON(append(dst, `,"customer":`...), edition, &o.Customer)
 	dst = append(dst, `,"tickets":[`...)
@@ -107,33 +107,33 @@ func appendOrderJSON(dst []byte, edition Edition, o *Order) []byte {
 // function, so that both carry the same bytes.
 func appendCustomerJSON(dst []byte, edition Edition, c *Customer) []byte {
 	start := len(dst)
-	dst = appendText(dst, `,"email":`, c.Email)
-	dst = appendText(dst, `,"phone":`, c.Phone)
+	dst = appendText(dst, `,"email":"`, c.Email)
+	dst = appendText(dst, `,"phone":"`, c.Phone)
 	if edition == Edition1 {
-		dst = appendOptionalText(dst, `,"name":`, c.Name)
+		dst = appendOptionalText(dst, `,"name":"`, c.Name)
 	} else {
-		dst = appendOptionalText(dst, `,"first_name":`, c.FirstName)
-		dst = appendOptionalText(dst, `,"last_name":`, c.LastName)
+		dst = appendOptionalText(dst, `,"first_name":"`, c.FirstName)
+		dst = appendOptionalText(dst, `,"last_name":"`, c.LastName)
 	}
 	return closeObject(dst, start)
 }
 
 func appendTicketJSON(dst []byte, edition Edition, t *Ticket) []byte {
 	start := len(dst)
-	dst = appendText(dst, `,"id":`, t.ID)
-	dst = appendText(dst, `,"event_id":`, t.EventID)
+	dst = appendText(dst, `,"id":"`, t.ID)
+	dst = appendText(dst, `,"event_id":"`, t.EventID)
 	if edition == Edition1 {
-		dst = appendText(dst, `,"organizer_id":`, t.OrganizerID)
+		dst = appendText(dst, `,"organizer_id":"`, t.OrganizerID)
 	}
-	dst = appendText(dst, `,"barcode":`, t.Barcode)
-	dst = appendOptionalText(dst, `,"number":`, t.Number)
-	dst = appendOptionalText(dst, `,"series":`, t.Series)
-	dst = appendOptionalText(dst, `,"row":`, t.Row)
-	dst = appendOptionalText(dst, `,"seat":`, t.Seat)
-	dst = appendText(dst, `,"category":`, t.Category)
-	dst = appendOptionalText(dst, `,"description":`, t.Description)
+	dst = appendText(dst, `,"barcode":"`, t.Barcode)
+	dst = appendOptionalText(dst, `,"number":"`, t.Number)
+	dst = appendOptionalText(dst, `,"series":"`, t.Series)
+	dst = appendOptionalText(dst, `,"row":"`, t.Row)
+	dst = appendOptionalText(dst, `,"seat":"`, t.Seat)
+	dst = appendText(dst, `,"category":"`, t.Category)
+	dst = appendOptionalText(dst, `,"description":"`, t.Description)
 	dst = appendInteger(dst, `,"price_nominal":`, t.PriceNominal)
-	dst = appendOptionalText(dst, `,"currency":`, t.Currency)
+	dst = appendOptionalText(dst, `,"currency":"`, t.Currency)
 	return closeObject(dst, start)
 }
 
@@ -161,7 +161,7 @@ func closeObject(dst []byte, start int) []byte {
 }
 
 func appendText(dst []byte, name, value string) []byte {
-	return appendString(append(dst, name...), value)
+	return appendStringBody(append(dst, name...), value)
 }
 
 func appendOptionalText(dst []byte, name, value string) []byte {

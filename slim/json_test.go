@@ -266,6 +266,9 @@ func TestStringsAreEscapedAsEncodingJSONDoes(t *testing.T) {
 	for r := rune(0x80); r < 0x3000; r++ {
 		texts = append(texts, string(r), "a"+string(r))
 	}
+	for pair := range 1 << 16 { // letters of two bytes are passed at once
+		texts = append(texts, string([]byte{byte(pair >> 8), byte(pair)}))
+	}
 	// Plain texts are looked at in eights: an escape is found wherever it stands, and behind others.
 	for at := range 17 {
 		for _, r := range []string{"\x00", "\x1f", " ", "!", "\"", "#", "[", "\\", "]", "\x7f", "\x80", "\xe2", "я", "\u2027", "\u2028", "\u2029", "\u202a", "\"\x1f#\\]"} {

@@ -9,7 +9,11 @@ const hexDigits = "0123456789abcdef"
 // and the line separators U+2028 and U+2029; a byte that is not UTF-8 becomes
 // the escape of U+FFFD.
 func appendString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
+	return appendStringBody(append(dst, '"'), s)
+}
+
+// appendStringBody is appendString behind the opening quote.
+func appendStringBody(dst []byte, s string) []byte {
 	if isPlain(s) {
 		dst = append(dst, s...)
 	} else {
@@ -18,32 +22,27 @@ func appendString(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-// isPlain tells texts that need no escape, which nearly all are.
+// isPlain tells texts that need no escape, which nearly all are. Letters of two bytes, as Cyrillic ones, are passed at once.
 func isPlain(s string) bool {
-	i := plainPrefix(s)
-	if i == len(s) {
-		return true
-	}
-	if !utf8.ValidString(s[i:]) {
-		return false
-	}
-	for ; i < len(s); i++ {
-		if needsLook[s[i]] && (s[i] != lineSeparator[0] || s[i+1] == lineSeparator[1] && s[i+2]|1 == paragraphSeparator[2]) {
-			return false
+	for i := plainPrefix(s); i < len(s); {
+		switch c := s[i]; {
+		case c < utf8.RuneSelf:
+			if c < ' ' || c == '"' || c == '\\' {
+				return false
+			}
+			i++
+		case c >= 0xc2 && c <= 0xdf && i+1 < len(s) && s[i+1]&0xc0 == 0x80: // U+0080 to U+07FF
+			i += 2
+		default:
+			r, size := utf8.DecodeRuneInString(s[i:])
+			if escapedRune(r, size) != "" {
+				return false
+			}
+			i += size
 		}
 	}
 	return true
 }
-
-const lineSeparator, paragraphSeparator = "\u2028", "\u2029" // E2 80 A8, E2 80 A9
-
-// needsLook has the bytes of a text that is UTF-8 that are escaped, and the first byte of the two separators.
-var needsLook = func() (t [256]bool) {
-	for c := range t {
-		t[c] = c < ' ' || c == '"' || c == '\\' || c == int(lineSeparator[0])
-	}
-	return t
-}()
 
 // plainPrefix returns a length up to which s is ASCII without escapes. Eight bytes at a time are looked at as one number,
 // in which the highest bit of each tells of a byte like that.
