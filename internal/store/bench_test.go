@@ -150,19 +150,23 @@ func BenchmarkMessage(b *testing.B) {
 	})
 }
 
-// Recovery of a table from its changelog: every key is new.
+// Recovery of a table from its changelog: every key is new. Of those that are there already none waits, or one of 100.
 func BenchmarkRecover(b *testing.B) {
 	value := benchValue(nil)
-	onBoth(b, 0, func(b *testing.B, st storage.Storage, _ []string) {
-		for i := range b.N {
-			if err := st.Set(benchKey(benchKeys+i), value); err != nil {
-				b.Fatal(err)
-			}
-			if err := st.SetOffset(int64(i)); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
+	for name, waitingEvery := range map[string]int{"none waits": 0, "others wait": 100} {
+		b.Run(name, func(b *testing.B) {
+			onBoth(b, waitingEvery, func(b *testing.B, st storage.Storage, _ []string) {
+				for i := range b.N {
+					if err := st.Set(benchKey(benchKeys+i), value); err != nil {
+						b.Fatal(err)
+					}
+					if err := st.SetOffset(int64(i)); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		})
+	}
 }
 
 // Recovery of rows that come a dozen times each, as those of events do, with and without holding back what comes again.

@@ -177,7 +177,7 @@ func (s *Store) load(index []byte) error {
 	if err != nil {
 		return err
 	}
-	return s.countBelow()
+	return s.countWaiting()
 }
 
 // checkFormat tells whether the database is new, and refuses one of another format.

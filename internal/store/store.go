@@ -47,9 +47,9 @@ type Store struct {
 	// Invariant: waiting equals the number of keys in the space i, and the stored
 	// count, whenever writeMu is free. Written under writeMu.
 	waiting atomic.Int64
-	below   belowCounts // of the same keys
-	scratch []byte      // under writeMu
-	held    heldRows    // under writeMu; of keys that do not wait, and only while filling
+	mayWait waitCounts // the same keys
+	scratch []byte     // under writeMu
+	held    heldRows   // under writeMu; of keys that do not wait, and only while filling
 
 	failure   atomic.Pointer[error] // why no more writes are accepted
 	recovered atomic.Bool           // MarkRecovered has succeeded

@@ -50,7 +50,7 @@ func (s *Store) putIndex(b *pebble.Batch, key string, old Waiting, had bool, w W
 		return s.putWaiting(b, key, w, had)
 	}
 	s.waiting.Add(-1)
-	s.below.add(key, -1)
+	s.mayWait.add(key, -1)
 	s.scratch = appendKey(s.scratch[:0], spaceWaiting, key)
 	return b.Delete(s.scratch, nil)
 }
@@ -58,7 +58,7 @@ func (s *Store) putIndex(b *pebble.Batch, key string, old Waiting, had bool, w W
 func (s *Store) putWaiting(b *pebble.Batch, key string, w Waiting, had bool) error {
 	if !had {
 		s.waiting.Add(1)
-		s.below.add(key, 1)
+		s.mayWait.add(key, 1)
 	}
 	var entry [waitingBytes]byte
 	value := appendWaiting(entry[:0], w)
@@ -70,10 +70,9 @@ func (s *Store) putWaiting(b *pebble.Batch, key string, w Waiting, had bool) err
 	return b.Set(s.scratch, value[:deadlineBytes], nil)
 }
 
-// lookup reads the index entry of key. With an empty index, the normal state of a
-// healthy bridge, it costs nothing.
+// lookup reads the index entry of key. It costs nothing where the key cannot be among those that wait. Under writeMu.
 func (s *Store) lookup(key string) (w Waiting, ok bool, err error) {
-	if s.waiting.Load() == 0 {
+	if !s.mayWait.any(key) {
 		return Waiting{}, false, nil
 	}
 	s.scratch = appendKey(s.scratch[:0], spaceWaiting, key)
@@ -92,53 +91,54 @@ func (s *Store) lookup(key string) (w Waiting, ok bool, err error) {
 	return w, err == nil, err
 }
 
-// belowCounts counts the waiting keys below each prefix that ends with a slash, all prefixes with the same hash in one:
-// where it is 0 none waits, and the index need not be searched. The gate asks for every order that it sends, and at the
-// start of a season many refunds wait for orders.
-type belowCounts struct {
+// waitCounts counts the waiting keys and, below each of their prefixes that ends with a slash, the keys that begin with
+// it, all texts with the same hash in one: where it is 0 none waits, and the index need not be searched. The gate asks for
+// every order that it sends, a recovery for every row, and at the start of a season many refunds wait for orders.
+type waitCounts struct {
 	counts atomic.Pointer[[1 << 18]atomic.Int32] // nil: none has ever waited
 }
 
-// any tells whether keys below the prefix may wait.
-func (c *belowCounts) any(prefix string) bool {
-	counts := c.counts.Load()
-	return counts != nil && counts[c.index(prefix)].Load() != 0
+// any tells whether a key may wait, or keys below a prefix may.
+func (k *waitCounts) any(text string) bool {
+	counts := k.counts.Load()
+	return counts != nil && counts[k.index(text)].Load() != 0
 }
 
-func (*belowCounts) index(prefix string) uint64 { return xxhash.Sum64String(prefix) % (1 << 18) }
+func (*waitCounts) index(text string) uint64 { return xxhash.Sum64String(text) % (1 << 18) }
 
 // add counts a key that begins to wait, or with -1 one that does no longer.
-func (c *belowCounts) add(key string, n int32) {
-	counts := c.counts.Load()
+func (k *waitCounts) add(key string, n int32) {
+	counts := k.counts.Load()
 	if counts == nil {
 		counts = new([1 << 18]atomic.Int32)
-		c.counts.Store(counts)
+		k.counts.Store(counts)
 	}
+	counts[k.index(key)].Add(n)
 	for i := range len(key) {
 		if key[i] == '/' {
-			counts[c.index(key[:i+1])].Add(n)
+			counts[k.index(key[:i+1])].Add(n)
 		}
 	}
 }
 
-func (c *belowCounts) clear() { c.counts.Store(nil) }
+func (k *waitCounts) clear() { k.counts.Store(nil) }
 
 // WaitingBelow tells whether any key waits that starts with prefix, which ends with a slash.
 func (s *Store) WaitingBelow(prefix string) (found bool, err error) {
-	if !s.below.any(prefix) {
+	if !s.mayWait.any(prefix) {
 		return false, nil
 	}
 	err = s.ScanWaiting(prefix, "", 1, func(string, Waiting) bool { found = true; return false })
 	return found, err
 }
 
-// countBelow counts what waits when the store is opened.
-func (s *Store) countBelow() error {
-	s.below.clear()
+// countWaiting counts what waits when the store is opened.
+func (s *Store) countWaiting() error {
+	s.mayWait.clear()
 	if s.waiting.Load() == 0 {
 		return nil
 	}
-	return s.ScanWaiting("", "", math.MaxInt, func(key string, _ Waiting) bool { s.below.add(key, 1); return true })
+	return s.ScanWaiting("", "", math.MaxInt, func(key string, _ Waiting) bool { s.mayWait.add(key, 1); return true })
 }
 
 // WaitingCount is the exact number of keys in the index; zero after Close.
@@ -258,7 +258,7 @@ func (s *Store) clearIndex() error {
 		return err
 	}
 	s.waiting.Store(0)
-	s.below.clear()
+	s.mayWait.clear()
 	return s.commit(b)
 }
 
