@@ -244,11 +244,25 @@ func (s *stage) arrived(ctx context.Context) error {
 	return nil
 }
 
-// watch reads the slim events and orders as a plain consumer would, and hands each record on with the time at which it
-// has it.
+// watch reads the slim events and orders of a place as a plain consumer would, from their first records on, and hands each
+// on with the time at which it has it.
 func (b *bench) watch(p *place, see func(topic, key string, at time.Time), failed func(error)) (stop func(), err error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(b.addr), kgo.ConsumeTopics(p.prefix+"events", p.prefix+"orders"),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	return b.consume(see, failed, kgo.ConsumeTopics(p.watched()...), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+}
+
+// watchOn is watch from the present ends of the topics on: it does not read what is there while something is measured.
+func (b *bench) watchOn(ctx context.Context, p *place, see func(topic, key string, at time.Time), failed func(error)) (stop func(), err error) {
+	ends, err := b.admin.ListEndOffsets(ctx, p.watched()...)
+	if err = errors.Join(err, ends.Error()); err != nil {
+		return nil, err
+	}
+	return b.consume(see, failed, kgo.ConsumePartitions(ends.KOffsets()))
+}
+
+func (p *place) watched() []string { return []string{p.prefix + "events", p.prefix + "orders"} }
+
+func (b *bench) consume(see func(topic, key string, at time.Time), failed func(error), what ...kgo.Opt) (stop func(), err error) {
+	client, err := kgo.NewClient(append(what, kgo.SeedBrokers(b.addr), kgo.FetchIsolationLevel(kgo.ReadCommitted()))...)
 	if err != nil {
 		return nil, err
 	}
