@@ -4,7 +4,9 @@ package store
 
 import (
 	"bufio"
+	"encoding/binary"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"sync"
@@ -39,13 +41,17 @@ func TestOneArena(t *testing.T) {
 }
 
 // arenaHeaps are what glibc reserves for arenas beside the main one: 64 MiB each, aligned, of which the beginning can be
-// written to. Nothing else in a process looks like that, as the heap of Go is one large reservation at another place.
+// written to. A part of Go's heap may look like that, too; but a heap of glibc begins with a heap_info, the fourth word of
+// which is how much of it can be written to.
 func arenaHeaps(t *testing.T) (heaps []string) {
 	t.Helper()
 	const heapBytes = 64 << 20
 	file, err := os.Open("/proc/self/maps")
 	must(t, err)
 	defer file.Close()
+	memory, err := os.Open("/proc/self/mem")
+	must(t, err)
+	defer memory.Close()
 	var start, end uint64 // of a writable mapping that begins as a heap does
 	for lines := bufio.NewScanner(file); lines.Scan(); {
 		fields := strings.Fields(lines.Text())
@@ -58,6 +64,11 @@ func arenaHeaps(t *testing.T) (heaps []string) {
 		case anonymous && fields[1] == "rw-p" && from%heapBytes == 0:
 			start, end = from, to
 		case anonymous && fields[1] == "---p" && from == end && to-start == heapBytes:
+			var info [4]uint64
+			must(t, binary.Read(io.NewSectionReader(memory, int64(start), heapBytes), binary.NativeEndian, &info))
+			if info[3] != end-start {
+				continue
+			}
 			heaps = append(heaps, fmt.Sprintf("%x", start))
 		}
 	}
