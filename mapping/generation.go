@@ -81,43 +81,60 @@ func (s *rowScan) message(b []byte, m *messageShape, depth int) bool {
 	if depth > deepest {
 		return false
 	}
-	for len(b) > 0 {
-		n, kind, size := protowire.ConsumeTag(b)
-		if size < 0 || int(n) >= len(m.fields) || m.fields[n].kind != kind || !m.fields[n].known {
+	for i := 0; i < len(b); {
+		key, next := varintAt(b, i)
+		n, kind := key>>3, protowire.Type(key&7)
+		if next < 0 || n >= uint64(len(m.fields)) || m.fields[n].kind != kind || !m.fields[n].known {
 			return false
 		}
-		b = b[size:]
 		if depth == 0 {
 			s.states++
 		}
-		if kind == protowire.VarintType {
-			v, size := protowire.ConsumeVarint(b)
-			if size < 0 {
-				return false
-			}
-			b = b[size:]
-			if n == m.generation {
+		v, next := varintAt(b, next) // or how many bytes there are
+		if next < 0 {
+			return false
+		}
+		if i = next; kind == protowire.VarintType {
+			if protowire.Number(n) == m.generation {
 				s.generation = int32(v) // the last one counts
 			}
 			continue
 		}
-		value, size := protowire.ConsumeBytes(b)
-		if size < 0 || m.fields[n].message != nil && !s.message(value, m.fields[n].message, depth+1) || m.fields[n].list && !varints(value) {
+		if v > uint64(len(b)-i) {
 			return false
 		}
-		b = b[size:]
+		value := b[i : i+int(v)]
+		if m.fields[n].message != nil && !s.message(value, m.fields[n].message, depth+1) || m.fields[n].list && !varints(value) {
+			return false
+		}
+		i += int(v)
 	}
 	return true
 }
 
+// varintAt reads the varint that begins at b[i], and tells where the next field or value begins; negative when it is not
+// one. Most are of one byte.
+func varintAt(b []byte, i int) (v uint64, next int) {
+	if i < len(b) && b[i] < 0x80 {
+		return uint64(b[i]), i + 1
+	}
+	return longVarintAt(b, i)
+}
+
+func longVarintAt(b []byte, i int) (v uint64, next int) {
+	v, size := protowire.ConsumeVarint(b[i:])
+	if size < 0 {
+		return 0, -1
+	}
+	return v, i + size
+}
+
 // varints tells whether b is a list of them.
 func varints(b []byte) bool {
-	for len(b) > 0 {
-		_, size := protowire.ConsumeVarint(b)
-		if size < 0 {
+	for i := 0; i < len(b); {
+		if _, i = varintAt(b, i); i < 0 {
 			return false
 		}
-		b = b[size:]
 	}
 	return true
 }

@@ -47,9 +47,10 @@ type Store struct {
 	// Invariant: waiting equals the number of keys in the space i, and the stored
 	// count, whenever writeMu is free. Written under writeMu.
 	waiting atomic.Int64
-	mayWait waitCounts // the same keys
-	scratch []byte     // under writeMu
-	held    heldRows   // under writeMu; of keys that do not wait, and only while filling
+	mayWait waitCounts         // the same keys
+	scratch []byte             // under writeMu
+	held    heldRows           // under writeMu; of keys that do not wait, and only while filling
+	recent  map[string]Waiting // under writeMu; entries of the index, and only while filling
 
 	failure   atomic.Pointer[error] // why no more writes are accepted
 	recovered atomic.Bool           // MarkRecovered has succeeded
@@ -209,6 +210,7 @@ func (s *Store) MarkRecovered() error {
 		return err
 	}
 	s.recovered.Store(true)
+	s.recent = nil
 	if !s.endFilling() {
 		return nil
 	}
@@ -257,6 +259,7 @@ func (s *Store) writeLocked(fill func(b *pebble.Batch) error) error {
 	}
 	if err != nil {
 		s.waiting.Store(before)
+		s.recent = nil // it may have what was not written
 		return err
 	}
 	if s.held.writes++; s.held.full() {

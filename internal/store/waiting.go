@@ -51,6 +51,7 @@ func (s *Store) putIndex(b *pebble.Batch, key string, old Waiting, had bool, w W
 	}
 	s.waiting.Add(-1)
 	s.mayWait.add(key, -1)
+	delete(s.recent, key)
 	s.scratch = appendKey(s.scratch[:0], spaceWaiting, key)
 	return b.Delete(s.scratch, nil)
 }
@@ -60,6 +61,7 @@ func (s *Store) putWaiting(b *pebble.Batch, key string, w Waiting, had bool) err
 		s.waiting.Add(1)
 		s.mayWait.add(key, 1)
 	}
+	s.remember(key, w)
 	var entry [waitingBytes]byte
 	value := appendWaiting(entry[:0], w)
 	s.scratch = appendKey(s.scratch[:0], spaceWaiting, key)
@@ -70,10 +72,31 @@ func (s *Store) putWaiting(b *pebble.Batch, key string, w Waiting, had bool) err
 	return b.Set(s.scratch, value[:deadlineBytes], nil)
 }
 
-// lookup reads the index entry of key. It costs nothing where the key cannot be among those that wait. Under writeMu.
+// recentEntries is how many entries of the index a store remembers while it is filled.
+const recentEntries = 8192
+
+// remember keeps what was last written of a key that waits. A recovery needs it when the key's next row comes, which is
+// soon for most. Under writeMu.
+func (s *Store) remember(key string, w Waiting) {
+	if !s.filling.Load() {
+		return
+	}
+	if s.recent == nil {
+		s.recent = map[string]Waiting{}
+	}
+	if _, is := s.recent[key]; is || len(s.recent) < recentEntries {
+		s.recent[key] = w
+	}
+}
+
+// lookup reads the index entry of key. It costs little where the key cannot be among those that wait, or is remembered.
+// Under writeMu.
 func (s *Store) lookup(key string) (w Waiting, ok bool, err error) {
 	if !s.mayWait.any(key) {
 		return Waiting{}, false, nil
+	}
+	if w, is := s.recent[key]; is {
+		return w, true, nil
 	}
 	s.scratch = appendKey(s.scratch[:0], spaceWaiting, key)
 	value, closer, err := s.db.Get(s.scratch)
