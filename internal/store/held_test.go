@@ -2,7 +2,6 @@ package store
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -210,31 +209,5 @@ func TestHeldRowsOfAFailedStore(t *testing.T) {
 	wantError(t, s.Close(), ErrFailed)
 	if held, filling := r.shared.held.bytes.Load(), r.shared.held.filling.Load(); held != 0 || filling != 0 {
 		t.Errorf("the closed store holds %d bytes, and %d are filled", held, filling)
-	}
-}
-
-// What is remembered of the index while a database is filled is what stands there, and is forgotten afterwards.
-func TestRememberedEntries(t *testing.T) {
-	s := openTestStore(t, newTestRegistry(t, memOptions()))
-	due := func() (deadlines []int64) {
-		must(t, s.ScanDue(100, 100, func(_ string, w Waiting) bool { deadlines = append(deadlines, w.Deadline); return true }))
-		return deadlines
-	}
-	for _, deadline := range []int64{1, 2, 3} {
-		must(t, s.Set("e/o", waitingValue(Waiting{Reason: 1, Since: 1, Deadline: deadline}, "")))
-	}
-	if got := due(); !slices.Equal(got, []int64{3}) {
-		t.Errorf("while it is filled: due at %d, want 3", got)
-	}
-	must(t, s.MarkRecovered())
-	for _, deadline := range []int64{4, 5} {
-		must(t, s.Set("e/o", waitingValue(Waiting{Reason: 1, Since: 1, Deadline: deadline}, "")))
-	}
-	if got := due(); !slices.Equal(got, []int64{5}) {
-		t.Errorf("afterwards: due at %d, want 5", got)
-	}
-	must(t, s.Set("e/o", plainValue("")))
-	if got := due(); len(got) > 0 {
-		t.Errorf("it waits no longer, and is due at %d", got)
 	}
 }

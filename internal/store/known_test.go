@@ -102,24 +102,3 @@ func wait(t *testing.T, what string, done func() bool) {
 		}
 	}
 }
-
-// The index is asked for a key, or for those below a prefix, only while one with the same hash waits.
-func TestWaitCounts(t *testing.T) {
-	var k waitCounts
-	expect := func(when string, want map[string]bool) {
-		t.Helper()
-		for text, may := range want {
-			if k.any(text) != may {
-				t.Errorf("%s: %q may wait: %t", when, text, !may)
-			}
-		}
-	}
-	expect("nothing waits", map[string]bool{"e/o/r": false, "e/": false})
-	k.add("e/o/r", 1)
-	k.add("e/p", 1)
-	expect("two wait", map[string]bool{"e/o/r": true, "e/o/": true, "e/p": true, "e/": true, "e": false, "e/o": false, "e/p/": false, "e/q": false})
-	k.add("e/o/r", -1)
-	expect("one waits", map[string]bool{"e/o/r": false, "e/o/": false, "e/p": true, "e/": true})
-	k.add("e/p", -1)
-	expect("none waits any more", map[string]bool{"e/p": false, "e/": false})
-}

@@ -210,7 +210,6 @@ func (s *Store) MarkRecovered() error {
 		return err
 	}
 	s.recovered.Store(true)
-	s.recent = nil
 	if !s.endFilling() {
 		return nil
 	}
@@ -219,8 +218,9 @@ func (s *Store) MarkRecovered() error {
 	return err
 }
 
-// endFilling tells whether the database was being filled until now.
+// endFilling tells whether the database was being filled until now. Under writeMu.
 func (s *Store) endFilling() bool {
+	s.recent = nil
 	was := s.filling.Swap(false)
 	if was {
 		s.held.budget.filling.Add(-1)
