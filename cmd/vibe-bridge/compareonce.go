@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -115,8 +114,7 @@ func (o *compareOnceOptions) run(ctx context.Context, a *app, c config.Config) e
 		return couldNotCompare(ctx, err)
 	}
 	defer p.close()
-	// Nearly all memory is of bounded size, and what is garbage is so at once.
-	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
+	defer saveMemory()()
 	work, err := o.openWork(p, given)
 	if err != nil {
 		return err

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -120,17 +119,13 @@ func (o *verifyOptions) run(ctx context.Context, a *app, c config.Config) error 
 	if err != nil {
 		return refuse(err)
 	}
-	// Nearly all memory is what is known of orders, which stays: the usual half of
-	// the heap for garbage would be a waste.
-	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
+	defer saveMemory()()
 	report, err := o.watch(ctx, a, clusters, checker)
 	if err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
 	return o.conclude(a, report)
 }
-
-const gcPercent = 40
 
 // verifiedTopics are the names of everything that is read.
 func verifiedTopics(c config.Config) verify.Topics {
