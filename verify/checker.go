@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Checker takes records and finds what is wrong. It is not safe for concurrent use.
+// Checker takes records and finds what is wrong. It is not safe for concurrent use, but for ReadLegacy and ReadSlim.
 //
 // Invariant: a slim record is given to it only after all legacy and quarantine
 // records that were there when the slim record was written.
@@ -105,21 +105,31 @@ func getOrMake[T any](m map[string]*T, id string, make func() *T) *T {
 }
 
 // Legacy takes a record of a legacy topic.
-func (c *Checker) Legacy(s Stream, r Record) {
+func (c *Checker) Legacy(s Stream, r Record) { c.ReadLegacy(s, r)() }
+
+// ReadLegacy reads a record of a legacy topic and returns what takes it. Several records may be read at once, also while
+// others are taken, and outside the invariant; they are taken one at a time, within it.
+func (c *Checker) ReadLegacy(s Stream, r Record) (take func()) {
 	var v verdict
+	var learn func()
 	at := position{offset: r.Offset, time: r.Time, partition: r.Partition}
 	switch s {
 	case Partners:
-		v = c.legacyPartner(at, r.Value)
+		v, learn = c.legacyPartner(at, r.Value)
 	case Events:
-		v = c.legacyEvent(at, r.Value)
+		v, learn = c.legacyEvent(at, r.Value)
 	case Orders:
-		v = c.legacyOrder(at, r.Value)
+		v, learn = c.legacyOrder(at, r.Value)
 	case Refunds:
-		v = c.legacyRefund(at, r.Value)
+		v, learn = c.legacyRefund(at, r.Value)
 	}
-	c.legacy[s].add(v)
-	c.settleQuarantine(spot{s, r.Partition, r.Offset}, v)
+	return func() {
+		if learn != nil {
+			learn()
+		}
+		c.legacy[s].add(v)
+		c.settleQuarantine(spot{s, r.Partition, r.Offset}, v)
+	}
 }
 
 // settleQuarantine holds what the plain rules say of a record against the
@@ -134,45 +144,59 @@ func (c *Checker) settleQuarantine(at spot, v verdict) {
 	}
 }
 
-func (c *Checker) legacyPartner(at position, value []byte) verdict {
+// The readers of legacy records return what a record is, and what makes the checker know it; nil for nothing.
+
+func (c *Checker) legacyPartner(at position, value []byte) (v verdict, learn func()) {
 	m, v := readPartner(value)
-	if v.outcome == Eligible {
-		c.partner(m.GetId()).add(at, digestOf(m), func() partnerFacts { return makePartner(m) })
-	}
-	return v
-}
-
-func (c *Checker) legacyEvent(at position, value []byte) verdict {
-	m, v := readEvent(value)
-	if v.outcome == Eligible {
-		c.event(m.GetId()).add(at, digestOf(m), func() eventFacts { return c.makeEvent(m) })
-	}
-	return v
-}
-
-func (c *Checker) legacyOrder(at position, value []byte) verdict {
-	m, v := readOrder(value)
-	if m.GetId() == "" {
-		return v
-	}
-	o := getOrMake(c.orders, m.GetId(), func() *order { return &order{id: m.GetId()} })
 	if v.outcome != Eligible {
-		o.skipped = o.skipped || v.outcome == Skipped
-		return v
+		return v, nil
 	}
-	o.add(at, digestOf(m), func() orderFacts { return c.makeOrder(m) })
-	return v
+	digest := digestOf(m)
+	return v, func() { c.partner(m.GetId()).add(at, digest, func() partnerFacts { return makePartner(m) }) }
 }
 
-func (c *Checker) legacyRefund(at position, value []byte) verdict {
+func (c *Checker) legacyEvent(at position, value []byte) (v verdict, learn func()) {
+	m, v := readEvent(value)
+	if v.outcome != Eligible {
+		return v, nil
+	}
+	digest := digestOf(m)
+	return v, func() { c.event(m.GetId()).add(at, digest, func() eventFacts { return c.makeEvent(m) }) }
+}
+
+func (c *Checker) legacyOrder(at position, value []byte) (v verdict, learn func()) {
+	m, v := readOrder(value)
+	id := m.GetId()
+	if id == "" {
+		return v, nil
+	}
+	known := func() *order { return getOrMake(c.orders, id, func() *order { return &order{id: id} }) }
+	if v.outcome != Eligible {
+		return v, func() {
+			o := known()
+			o.skipped = o.skipped || v.outcome == Skipped
+		}
+	}
+	digest, event, facts := digestOf(m), m.GetEvent(), makeOrder(c.rules, m) // most orders are new
+	return v, func() {
+		known().add(at, digest, func() orderFacts {
+			facts.event = c.event(event)
+			return facts
+		})
+	}
+}
+
+func (c *Checker) legacyRefund(at position, value []byte) (v verdict, learn func()) {
 	m, v := readRefund(value)
 	if v.outcome != Eligible {
-		return v
+		return v, nil
 	}
-	r := getOrMake(c.refunds, m.GetId(), func() *refund { return &refund{id: m.GetId()} })
-	r.add(at, digestOf(m), func() refundFacts { return c.makeRefund(m) })
-	c.refundAt[sourceRef{offset: at.offset, partition: at.partition}] = r.id
-	return v
+	digest := digestOf(m)
+	return v, func() {
+		r := getOrMake(c.refunds, m.GetId(), func() *refund { return &refund{id: m.GetId()} })
+		r.add(at, digest, func() refundFacts { return c.makeRefund(m) })
+		c.refundAt[sourceRef{offset: at.offset, partition: at.partition}] = r.id
+	}
 }
 
 // Headers of a quarantine record, as Kafka Connect names them.

@@ -15,22 +15,33 @@ type slimRecord struct {
 }
 
 // Slim takes a record of a slim topic; s is not Partners.
-func (c *Checker) Slim(s Stream, r Record) {
+func (c *Checker) Slim(s Stream, r Record) { c.ReadSlim(s, r)() }
+
+// ReadSlim is to Slim what ReadLegacy is to Legacy.
+func (c *Checker) ReadSlim(s Stream, r Record) (take func()) {
 	rec := &slimRecord{Record: r, stream: s, source: noSource}
-	c.slim[s].Records++
-	c.passed(rec)
-	if n := c.cfg.Layout.Partitions[s]; n > 0 && partitionOf(r.Key, n) != r.Partition {
-		rec.misplaced = true
-		c.fault(Partition, rec, "", "the key belongs to partition "+strconv.Itoa(int(partitionOf(r.Key, n))))
+	belongs := r.Partition
+	if n := c.cfg.Layout.Partitions[s]; n > 0 {
+		belongs = partitionOf(r.Key, n)
 	}
+	rec.misplaced = belongs != r.Partition
 	headerFault := c.checkHeaders(rec)
+	var check func()
 	switch s {
 	case Events:
-		c.slimEvent(rec, headerFault)
+		check = c.slimEvent(rec, headerFault)
 	case Orders:
-		c.slimOrder(rec, headerFault)
+		check = c.slimOrder(rec, headerFault)
 	case Refunds:
-		c.slimRefund(rec, headerFault)
+		check = c.slimRefund(rec, headerFault)
+	}
+	return func() {
+		c.slim[s].Records++
+		c.passed(rec)
+		if rec.misplaced {
+			c.fault(Partition, rec, "", "the key belongs to partition "+strconv.Itoa(int(belongs)))
+		}
+		check()
 	}
 }
 
@@ -157,72 +168,57 @@ func (c *Checker) headersOf(r *slimRecord, e entity, text string) {
 	}
 }
 
-func (c *Checker) slimEvent(r *slimRecord, headerFault string) {
+func (c *Checker) slimEvent(r *slimRecord, headerFault string) (check func()) {
 	v, text := c.rules.parseEvent(r.Value)
-	id := ""
-	if v != nil {
-		id = v.ID
-	}
-	e, ok := c.attribute(r, id)
-	c.headersOf(r, e, headerFault)
-	c.malformed(r, e.id, text)
-	if !ok {
-		return
-	}
 	if v == nil {
-		c.note(r, e.state, 0, 0)
-		return
+		return func() { c.slimValue(r, "", headerFault, text, 0, 0, nil) }
 	}
 	own, borrowed := splitEvent(c.rules, v)
-	if text == "" {
-		c.judge(r, e, c.explainsEvent(c.events[e.id], r.source, own, v))
+	return func() {
+		c.slimValue(r, v.ID, headerFault, text, own, borrowed, func(id string) bool { return c.explainsEvent(c.events[id], r.source, own, v) })
 	}
-	c.note(r, e.state, own, borrowed)
 }
 
-func (c *Checker) slimOrder(r *slimRecord, headerFault string) {
+func (c *Checker) slimOrder(r *slimRecord, headerFault string) (check func()) {
 	v, text := c.rules.parseOrder(r.Value)
-	id := ""
-	if v != nil {
-		id = v.ID
-	}
-	e, ok := c.attribute(r, id)
-	c.headersOf(r, e, headerFault)
-	c.malformed(r, e.id, text)
-	if !ok {
-		return
-	}
 	if v == nil {
-		c.note(r, e.state, 0, 0)
-		return
+		return func() { c.slimValue(r, "", headerFault, text, 0, 0, nil) }
 	}
 	own, borrowed := splitOrder(c.rules, v)
-	if text == "" {
-		c.judge(r, e, c.explainsOrder(c.orders[e.id], r.source, own, v))
+	return func() {
+		c.slimValue(r, v.ID, headerFault, text, own, borrowed, func(id string) bool { return c.explainsOrder(c.orders[id], r.source, own, v) })
 	}
-	c.note(r, e.state, own, borrowed)
 }
 
-func (c *Checker) slimRefund(r *slimRecord, headerFault string) {
+func (c *Checker) slimRefund(r *slimRecord, headerFault string) (check func()) {
 	v, text := c.rules.parseRefund(r.Value)
-	id := ""
-	// The value has no id; the request that it was made of has.
-	if made, known := c.refundAt[r.source]; known && r.source != noSource && c.refunds[string(r.Key)] == nil {
-		id = made
+	var own, borrowed uint64
+	var explains func(id string) bool
+	if v != nil {
+		own, borrowed = splitRefund(c.rules, v)
+		explains = func(id string) bool { return c.explainsRefund(c.refunds[id], r.source, own, borrowed) }
 	}
+	return func() {
+		id := ""
+		// The value has no id; the request that it was made of has.
+		if made, known := c.refundAt[r.source]; known && r.source != noSource && c.refunds[string(r.Key)] == nil {
+			id = made
+		}
+		c.slimValue(r, id, headerFault, text, own, borrowed, explains)
+	}
+}
+
+// slimValue checks a record whose value has this id, or none; text is what is wrong with its form. explains tells whether
+// versions of the entity give the value, and is nil for one that cannot be read.
+func (c *Checker) slimValue(r *slimRecord, id, headerFault, text string, own, borrowed uint64, explains func(id string) bool) {
 	e, ok := c.attribute(r, id)
 	c.headersOf(r, e, headerFault)
 	c.malformed(r, e.id, text)
 	if !ok {
 		return
 	}
-	if v == nil {
-		c.note(r, e.state, 0, 0)
-		return
-	}
-	own, borrowed := splitRefund(c.rules, v)
-	if text == "" {
-		c.judge(r, e, c.explainsRefund(c.refunds[e.id], r.source, own, borrowed))
+	if text == "" && explains != nil {
+		c.judge(r, e, explains(e.id))
 	}
 	c.note(r, e.state, own, borrowed)
 }

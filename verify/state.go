@@ -178,11 +178,12 @@ func (c *Checker) makeEvent(e *legacyproto.Event) eventFacts {
 	return f
 }
 
-func (c *Checker) makeOrder(o *legacyproto.Order) orderFacts {
-	own := c.rules.ownOrder(o)
+// makeOrder leaves out the event.
+func makeOrder(r *rules, o *legacyproto.Order) orderFacts {
+	own := r.ownOrder(o)
 	f := orderFacts{
-		own: hash(own.json(c.rules.v2)), customer: own.Customer.hash(c.rules.v2),
-		event: c.event(o.GetEvent()), org: hashID(o.GetOrg()), sets: make([]uint64, len(o.GetTickets())),
+		own: hash(own.json(r.v2)), customer: own.Customer.hash(r.v2),
+		org: hashID(o.GetOrg()), sets: make([]uint64, len(o.GetTickets())),
 	}
 	for i, t := range o.GetTickets() {
 		f.sets[i] = hashID(t.GetSet())

@@ -277,7 +277,7 @@ func (v *verified) leaveHalf(r *compare.Report) {
 	}
 	var failed error
 	reader := p.readerOf(0, w, &failed)
-	if err := reader.read(ctx, func() error { return failed }); err != nil {
+	if err := reader.readAll(ctx, func() error { return failed }); err != nil {
 		v.t.Fatal(err)
 	}
 	if err := errors.Join(w.engine.Commit(), w.close()); err != nil {

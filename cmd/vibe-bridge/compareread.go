@@ -27,7 +27,7 @@ func (p *comparison) read(ctx context.Context, progress io.Writer, w *comparedWo
 	}
 	m := newCompareMeter(progress, w.marks.Marks, readers)
 	for _, r := range readers {
-		err := r.read(ctx, func() error {
+		err := r.readAll(ctx, func() error {
 			m.say()
 			return failed
 		})
@@ -57,15 +57,16 @@ func (p *comparison) readerOf(side once.Side, w *comparedWork, failed *error) *t
 		}
 	}
 	r := readerAt(p.sides[side], names, at)
-	r.take = func(rec *kgo.Record) {
-		if *failed != nil {
-			return
-		}
+	r.read = func(rec *kgo.Record) func() {
 		record := comparedRecord(rec)
-		if side == once.Quarantine {
-			*failed = w.engine.TakeQuarantine(rec.Topic, &record)
-		} else {
-			*failed = w.engine.Take(side, streams[rec.Topic], rec.Topic, &record)
+		return func() {
+			switch {
+			case *failed != nil:
+			case side == once.Quarantine:
+				*failed = w.engine.TakeQuarantine(rec.Topic, &record)
+			default:
+				*failed = w.engine.Take(side, streams[rec.Topic], rec.Topic, &record)
+			}
 		}
 	}
 	return r

@@ -21,7 +21,10 @@ type topicReader struct {
 	topics []string
 	starts map[partitionID]int64
 	at     map[partitionID]*cursor
-	take   func(*kgo.Record)
+	// read makes of a record what takes it. Several records are read at once, and taken one after the other, those of a
+	// partition in their order.
+	read   func(*kgo.Record) (take func())
+	passed []*kgo.Record // and not taken yet
 
 	// idleLimit is how long to wait for a record below the end of a partition
 	// before its last offsets count as holes, which the cleaner of a compacted topic
@@ -90,12 +93,13 @@ func (r *topicReader) left() int64 {
 	return n
 }
 
-// read takes everything below the ends. report is called now and then; its error ends
+// readAll takes everything below the ends. report is called now and then; its error ends
 // the reading.
-func (r *topicReader) read(ctx context.Context, report func() error) error {
+func (r *topicReader) readAll(ctx context.Context, report func() error) error {
 	for _, c := range r.at {
-		r.takeAhead(c)
+		r.passAhead(c)
 	}
+	r.takePassed()
 	quiet := time.Now()
 	for r.steer() {
 		poll, cancel := context.WithTimeout(ctx, min(time.Second, r.idleLimit))
@@ -113,6 +117,7 @@ func (r *topicReader) read(ctx context.Context, report func() error) error {
 		for records := fetches.RecordIter(); !records.Done(); {
 			r.pass(records.Next())
 		}
+		r.takePassed()
 		if time.Since(quiet) > r.idleLimit {
 			if err := r.acceptHoles(ctx); err != nil {
 				return err
@@ -141,7 +146,7 @@ func (r *topicReader) steer() bool {
 	return len(read) > 0
 }
 
-// pass takes a record, or keeps it for the next time when it lies beyond the end.
+// pass has a record taken next, or keeps it for another time when it lies beyond the end.
 func (r *topicReader) pass(rec *kgo.Record) {
 	c := r.at[partitionID{rec.Topic, rec.Partition}]
 	if c == nil {
@@ -152,27 +157,33 @@ func (r *topicReader) pass(rec *kgo.Record) {
 		c.next = max(c.next, c.end) // whatever was below the end has been passed
 		return
 	}
-	r.takeNow(c, rec)
+	r.passNow(c, rec)
 }
 
-func (r *topicReader) takeNow(c *cursor, rec *kgo.Record) {
+func (r *topicReader) passNow(c *cursor, rec *kgo.Record) {
 	c.next = rec.Offset + 1
 	if !rec.Attrs.IsControl() {
-		r.taken++
-		r.take(rec)
+		r.passed = append(r.passed, rec)
 	}
 }
 
-// takeAhead takes what was kept and lies below the new end.
-func (r *topicReader) takeAhead(c *cursor) {
+// passAhead passes what was kept and lies below the new end.
+func (r *topicReader) passAhead(c *cursor) {
 	n := 0
 	for ; n < len(c.ahead) && c.ahead[n].Offset < c.end; n++ {
-		r.takeNow(c, c.ahead[n])
+		r.passNow(c, c.ahead[n])
 	}
 	c.ahead = c.ahead[n:]
 	if len(c.ahead) > 0 {
 		c.next = max(c.next, c.end)
 	}
+}
+
+func (r *topicReader) takePassed() {
+	inOrder(r.passed, r.read)
+	r.taken += len(r.passed)
+	clear(r.passed) // the records are garbage now
+	r.passed = r.passed[:0]
 }
 
 // acceptHoles ends partitions that give nothing more below their ends, once the
@@ -223,7 +234,7 @@ func (v *verifiedClusters) read(ctx context.Context, checker *verify.Checker) er
 	}
 	v.said = time.Now()
 	for _, r := range readers {
-		if err := r.read(ctx, v.say); err != nil {
+		if err := r.readAll(ctx, v.say); err != nil {
 			return err
 		}
 	}
@@ -242,9 +253,13 @@ func (v *verifiedClusters) say() error {
 }
 
 func (v *verifiedClusters) connectReaders() {
-	v.quarantine.take = func(r *kgo.Record) { v.checker.Quarantine(verifiedRecord(r)) }
-	v.legacy.take = func(r *kgo.Record) { v.checker.Legacy(streamNamed(v.topics.Legacy[:], r.Topic), verifiedRecord(r)) }
-	v.slim.take = func(r *kgo.Record) { v.checker.Slim(streamNamed(v.topics.Slim[:], r.Topic), verifiedRecord(r)) }
+	v.quarantine.read = func(r *kgo.Record) func() { return func() { v.checker.Quarantine(verifiedRecord(r)) } }
+	v.legacy.read = func(r *kgo.Record) func() {
+		return v.checker.ReadLegacy(streamNamed(v.topics.Legacy[:], r.Topic), verifiedRecord(r))
+	}
+	v.slim.read = func(r *kgo.Record) func() {
+		return v.checker.ReadSlim(streamNamed(v.topics.Slim[:], r.Topic), verifiedRecord(r))
+	}
 }
 
 func streamNamed(names []string, topic string) verify.Stream {

@@ -13,7 +13,9 @@ import (
 func TestReaderStopsAtEnds(t *testing.T) {
 	id := partitionID{"slim", 0}
 	var taken []int64
-	r := &topicReader{at: map[partitionID]*cursor{id: {end: 2}}, take: func(rec *kgo.Record) { taken = append(taken, rec.Offset) }}
+	r := &topicReader{at: map[partitionID]*cursor{id: {end: 2}}, read: func(rec *kgo.Record) func() {
+		return func() { taken = append(taken, rec.Offset) }
+	}}
 	pass := func(offsets ...int64) {
 		for _, offset := range offsets {
 			r.pass(&kgo.Record{Topic: id.topic, Offset: offset})
@@ -21,6 +23,7 @@ func TestReaderStopsAtEnds(t *testing.T) {
 	}
 	wants := func(what string, next int64, want ...int64) {
 		t.Helper()
+		r.takePassed()
 		if c := r.at[id]; !slices.Equal(taken, want) || c.next != next || !c.done() {
 			t.Errorf("%s: taken %v up to %d, done %v; want %v up to %d", what, taken, c.next, c.done(), want, next)
 		}
@@ -28,15 +31,15 @@ func TestReaderStopsAtEnds(t *testing.T) {
 	pass(0, 1, 2, 3)
 	wants("first look", 2, 0, 1)
 	r.at[id].end = 3
-	r.takeAhead(r.at[id])
+	r.passAhead(r.at[id])
 	wants("second look", 3, 0, 1, 2)
 	r.at[id].end = 5
-	r.takeAhead(r.at[id])
+	r.passAhead(r.at[id])
 	pass(4, 5)
 	wants("third look", 5, 0, 1, 2, 3, 4)
 	// Offsets 6 to 8 are holes: the first record beyond the end shows it.
 	r.at[id].end = 9
-	r.takeAhead(r.at[id])
+	r.passAhead(r.at[id])
 	pass(12)
 	wants("holes", 9, 0, 1, 2, 3, 4, 5)
 	if r.taken != 6 {
