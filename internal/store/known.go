@@ -61,6 +61,10 @@ func (k *knownKeys) add(key string) {
 	k.room--
 }
 
+// KeysKnown tells whether a key that is not stored costs no look at the database. A store that is not new reads its keys
+// in the background first.
+func (s *Store) KeysKnown() bool { return s.known.complete.Load() }
+
 // learnKeys reads the keys of a database that is not new, in the background: until it is through, reads go to the
 // database. One store of a registry does so at a time, so that the others have the processors for their work.
 func (s *Store) learnKeys(ctx context.Context, turn chan struct{}) {

@@ -58,7 +58,7 @@ func TestKeysAreLearned(t *testing.T) {
 		}
 	}
 	<-r.shared.learns
-	wait(t, "the keys to be known", s.known.complete.Load)
+	wait(t, "the keys to be known", s.KeysKnown)
 	for i := range 1000 {
 		if key := fmt.Sprint("key-", i); s.known.absent(key) {
 			t.Fatalf("%s is stored, and is taken for absent", key)

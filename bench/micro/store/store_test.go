@@ -121,7 +121,24 @@ func openProduct(dir string) (state, func() error, error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, r.Close())
 	}
-	return s, r.Close, s.MarkRecovered()
+	if err := s.MarkRecovered(); err != nil {
+		return nil, nil, errors.Join(err, r.Close())
+	}
+	return s, r.Close, known(s.(*store.Store))
+}
+
+// known waits until the store has read its keys, which it does beside its work after a start: once, and not for each order.
+func known(s *store.Store) error {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.After(time.Minute); !s.KeysKnown(); {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			return errors.New("the store has not read its keys within a minute")
+		}
+	}
+	return nil
 }
 
 func waiting(_ string, value []byte) (w store.Waiting, ok bool) {
