@@ -66,16 +66,27 @@ func record(r recordfile.Record) Record {
 // with the offsets that they have now.
 func (s *scene) checker() *Checker {
 	s.t.Helper()
+	c, reads := s.reads()
+	for _, read := range reads {
+		read()()
+	}
+	return c
+}
+
+// reads are the records for a new checker, in their order: each reads one, and returns what takes it.
+func (s *scene) reads() (c *Checker, reads []func() (take func())) {
+	s.t.Helper()
 	c, err := New(s.cfg)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	for _, r := range s.legacy {
-		c.Legacy(Stream(slices.Index(s.cfg.Topics.Legacy[:], r.Topic)), record(r))
+		stream := Stream(slices.Index(s.cfg.Topics.Legacy[:], r.Topic))
+		reads = append(reads, func() func() { return c.ReadLegacy(stream, record(r)) })
 	}
 	for _, r := range s.written {
 		if r.Topic == dryrun.QuarantineTopic {
-			c.Quarantine(record(r))
+			reads = append(reads, func() func() { return func() { c.Quarantine(record(r)) } })
 		}
 	}
 	offsets := map[string]int64{}
@@ -84,10 +95,10 @@ func (s *scene) checker() *Checker {
 			at := fmt.Sprint(r.Topic, r.Partition)
 			r.Offset = offsets[at]
 			offsets[at]++
-			c.Slim(stream, record(r))
+			reads = append(reads, func() func() { return c.ReadSlim(stream, record(r)) })
 		}
 	}
-	return c
+	return c, reads
 }
 
 func (s *scene) report() *Report {

@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/ticketscloud/vibe-bridge/internal/dryrun"
 )
 
 // Records that are read by several goroutines, slim ones also while legacy ones are taken, give the same report as those
@@ -39,27 +37,7 @@ func TestReadAtOnce(t *testing.T) {
 // atOnce is checker, with everything read by goroutines.
 func (s *scene) atOnce() *Checker {
 	s.t.Helper()
-	c, err := New(s.cfg)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	var reads []func() func()
-	for _, r := range s.legacy {
-		reads = append(reads, func() func() { return c.ReadLegacy(Stream(slices.Index(s.cfg.Topics.Legacy[:], r.Topic)), record(r)) })
-	}
-	for _, r := range s.written {
-		if r.Topic == dryrun.QuarantineTopic {
-			reads = append(reads, func() func() { return func() { c.Quarantine(record(r)) } })
-		}
-	}
-	offsets := map[string]int64{}
-	for _, r := range s.written {
-		if stream, ok := slimStreams[r.Topic]; ok {
-			r.Offset = offsets[r.Topic]
-			offsets[r.Topic]++
-			reads = append(reads, func() func() { return c.ReadSlim(stream, record(r)) })
-		}
-	}
+	c, reads := s.reads()
 	takes := make([]chan func(), len(reads))
 	for i := range takes {
 		takes[i] = make(chan func(), 1)

@@ -26,14 +26,14 @@ func (c *Checker) ReadSlim(s Stream, r Record) (take func()) {
 	}
 	rec.misplaced = belongs != r.Partition
 	headerFault := c.checkHeaders(rec)
-	var check func()
+	var v readValue
 	switch s {
 	case Events:
-		check = c.slimEvent(rec, headerFault)
+		v = c.eventValue(rec)
 	case Orders:
-		check = c.slimOrder(rec, headerFault)
+		v = c.orderValue(rec)
 	case Refunds:
-		check = c.slimRefund(rec, headerFault)
+		v = c.refundValue(rec)
 	}
 	return func() {
 		c.slim[s].Records++
@@ -41,7 +41,7 @@ func (c *Checker) ReadSlim(s Stream, r Record) (take func()) {
 		if rec.misplaced {
 			c.fault(Partition, rec, "", "the key belongs to partition "+strconv.Itoa(int(belongs)))
 		}
-		check()
+		c.check(rec, v, headerFault)
 	}
 }
 
@@ -168,59 +168,59 @@ func (c *Checker) headersOf(r *slimRecord, e entity, text string) {
 	}
 }
 
-func (c *Checker) slimEvent(r *slimRecord, headerFault string) (check func()) {
-	v, text := c.rules.parseEvent(r.Value)
+// readValue is what a slim value says by itself.
+type readValue struct {
+	fault         string // of its form
+	id            string // "" where there is none, or it cannot be read
+	own, borrowed uint64
+	// explains tells whether versions of the entity give the value; nil for one that cannot be read.
+	explains func(id string) bool
+}
+
+func (c *Checker) eventValue(r *slimRecord) readValue {
+	v, fault := c.rules.parseEvent(r.Value)
 	if v == nil {
-		return func() { c.slimValue(r, "", headerFault, text, 0, 0, nil) }
+		return readValue{fault: fault}
 	}
 	own, borrowed := splitEvent(c.rules, v)
-	return func() {
-		c.slimValue(r, v.ID, headerFault, text, own, borrowed, func(id string) bool { return c.explainsEvent(c.events[id], r.source, own, v) })
-	}
+	return readValue{fault, v.ID, own, borrowed, func(id string) bool { return c.explainsEvent(c.events[id], r.source, own, v) }}
 }
 
-func (c *Checker) slimOrder(r *slimRecord, headerFault string) (check func()) {
-	v, text := c.rules.parseOrder(r.Value)
+func (c *Checker) orderValue(r *slimRecord) readValue {
+	v, fault := c.rules.parseOrder(r.Value)
 	if v == nil {
-		return func() { c.slimValue(r, "", headerFault, text, 0, 0, nil) }
+		return readValue{fault: fault}
 	}
 	own, borrowed := splitOrder(c.rules, v)
-	return func() {
-		c.slimValue(r, v.ID, headerFault, text, own, borrowed, func(id string) bool { return c.explainsOrder(c.orders[id], r.source, own, v) })
-	}
+	return readValue{fault, v.ID, own, borrowed, func(id string) bool { return c.explainsOrder(c.orders[id], r.source, own, v) }}
 }
 
-func (c *Checker) slimRefund(r *slimRecord, headerFault string) (check func()) {
-	v, text := c.rules.parseRefund(r.Value)
-	var own, borrowed uint64
-	var explains func(id string) bool
-	if v != nil {
-		own, borrowed = splitRefund(c.rules, v)
-		explains = func(id string) bool { return c.explainsRefund(c.refunds[id], r.source, own, borrowed) }
+func (c *Checker) refundValue(r *slimRecord) readValue {
+	v, fault := c.rules.parseRefund(r.Value)
+	if v == nil {
+		return readValue{fault: fault}
 	}
-	return func() {
-		id := ""
-		// The value has no id; the request that it was made of has.
-		if made, known := c.refundAt[r.source]; known && r.source != noSource && c.refunds[string(r.Key)] == nil {
-			id = made
-		}
-		c.slimValue(r, id, headerFault, text, own, borrowed, explains)
-	}
+	own, borrowed := splitRefund(c.rules, v)
+	return readValue{fault, "", own, borrowed, func(id string) bool { return c.explainsRefund(c.refunds[id], r.source, own, borrowed) }}
 }
 
-// slimValue checks a record whose value has this id, or none; text is what is wrong with its form. explains tells whether
-// versions of the entity give the value, and is nil for one that cannot be read.
-func (c *Checker) slimValue(r *slimRecord, id, headerFault, text string, own, borrowed uint64, explains func(id string) bool) {
+// check holds a record against what is known.
+func (c *Checker) check(r *slimRecord, v readValue, headerFault string) {
+	id := v.id
+	// The value of a refund has no id; the request that it was made of has.
+	if r.stream == Refunds && r.source != noSource && c.refunds[string(r.Key)] == nil {
+		id = c.refundAt[r.source]
+	}
 	e, ok := c.attribute(r, id)
 	c.headersOf(r, e, headerFault)
-	c.malformed(r, e.id, text)
+	c.malformed(r, e.id, v.fault)
 	if !ok {
 		return
 	}
-	if text == "" && explains != nil {
-		c.judge(r, e, explains(e.id))
+	if v.fault == "" {
+		c.judge(r, e, v.explains(e.id))
 	}
-	c.note(r, e.state, own, borrowed)
+	c.note(r, e.state, v.own, v.borrowed)
 }
 
 func (c *Checker) malformed(r *slimRecord, id, text string) {

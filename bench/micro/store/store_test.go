@@ -121,10 +121,10 @@ func openProduct(dir string) (state, func() error, error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, r.Close())
 	}
-	if err := s.MarkRecovered(); err != nil {
-		return nil, nil, errors.Join(err, r.Close())
+	if err = s.MarkRecovered(); err == nil {
+		err = known(s.(*store.Store))
 	}
-	return s, r.Close, known(s.(*store.Store))
+	return s, r.Close, err
 }
 
 // known waits until the store has read its keys, which it does beside its work after a start: once, and not for each order.
