@@ -322,6 +322,9 @@ func (r *Rules) Organizers(env *Env, key string, read Reader, in proto.Message) 
 // member lets an event join or leave its organizer. Joining is answered every
 // time: an answer may have been lost.
 func (r *Rules) member(env *Env, key string, read Reader, in *statepb.Membership) (Outcome, error) {
+	if KindOf(key) != OrderKind { // ORG/EVENT has the parts of an order's key
+		return Outcome{}, unexpected("an organizer", in)
+	}
 	own, row, err := ownRow(read, key, organizersKind)
 	if err != nil {
 		return Outcome{}, err

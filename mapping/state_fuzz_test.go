@@ -210,9 +210,6 @@ type groupStep func(*Rules, *Env, string, Reader, proto.Message) (Outcome, error
 
 func checkStep(t *testing.T, s step0, run groupStep, isKind func(string, *statepb.Row) bool) {
 	t.Helper()
-	if s.kind == 3 && ParentKey(s.key) == "" {
-		return // a membership has a key of two parts: MembershipChange gives it none other
-	}
 	outcome := func(event func(string) (*statepb.Row, error)) (Outcome, error, bool) {
 		in := s.message()
 		if in.UnmarshalVTUnsafe(s.input) != nil {
